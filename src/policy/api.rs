@@ -1,0 +1,122 @@
+//! The API as the filter needs it: what `portcullis build` makes of an OpenAPI document.
+//!
+//! Reading OpenAPI is work for the command. The module gets this compact form,
+//! in which every reference is resolved and every operation says what it asks for.
+
+use serde::{Deserialize, Serialize};
+
+/// All that one OpenAPI document declares, compiled.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// `info.title`, for people.
+    pub title: String,
+    /// Every declared operation. What is not here is denied.
+    pub operations: Vec<Operation>,
+    /// The arena of mask nodes that responses point into; it may hold cycles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub masks: Vec<MaskNode>,
+}
+
+/// One method on one path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operation {
+    /// `operationId`, or `METHOD /template` where the document has none. Unique.
+    pub id: String,
+    /// Upper case: `GET`.
+    pub method: String,
+    /// The template with the base path in front: `/v1/orders/{order_id}`.
+    pub path: String,
+    /// Any of these suffices (OpenAPI's OR of ANDs); a requirement without
+    /// schemes makes the operation public. Never empty.
+    pub security: Vec<Requirement>,
+    /// Declared parameters, path-level ones included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<Parameter>,
+    /// Declared responses that have a JSON body.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub responses: Vec<Response>,
+    /// `x-quota`: the quota plan that counts this operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<String>,
+}
+
+/// Schemes that must all be satisfied.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Requirement {
+    /// Empty: nothing is required.
+    pub schemes: Vec<SchemeUse>,
+}
+
+/// One security scheme with the scopes it must carry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SchemeUse {
+    /// The name under `components.securitySchemes`.
+    pub scheme: String,
+    /// Every one of these is needed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+}
+
+/// Where a parameter travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Location {
+    /// In the path template.
+    Path,
+    /// In the query string.
+    Query,
+    /// In a header; the name is lower case.
+    Header,
+    /// In a cookie.
+    Cookie,
+}
+
+/// One declared parameter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// Where it travels.
+    #[serde(rename = "in")]
+    pub location: Location,
+    /// Whether a request must carry it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub required: bool,
+    /// The strings its schema allows, when the schema lists them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub enumeration: Vec<String>,
+}
+
+/// A declared response with a JSON body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Response {
+    /// `200`, `2XX` or `default`, as OpenAPI writes it.
+    pub status: String,
+    /// The root of its mask in [`Api::masks`]; absent when nothing in it is classified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<u32>,
+}
+
+/// One place in a JSON document: how it is classified and what lies below it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaskNode {
+    /// `x-classification` of this place, by name.
+    #[serde(default, rename = "class", skip_serializing_if = "Option::is_none")]
+    pub classification: Option<String>,
+    /// Declared members, by name, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub properties: Vec<(String, u32)>,
+    /// Every element of an array, whatever its position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<u32>,
+    /// Members that are not declared (`additionalProperties`, `patternProperties`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub additional: Option<u32>,
+}
