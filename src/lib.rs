@@ -17,4 +17,5 @@
 //! Mechanisms (`jose`, `mask`, `forest`, `profile`) know nothing of policy,
 //! stages know nothing of Envoy, and only `envoy` knows proxy-wasm.
 
+pub mod jose;
 pub mod policy;
