@@ -17,5 +17,8 @@
 //! Mechanisms (`jose`, `mask`, `forest`, `profile`) know nothing of policy,
 //! stages know nothing of Envoy, and only `envoy` knows proxy-wasm.
 
+pub mod forest;
 pub mod jose;
+pub mod model;
 pub mod policy;
+pub mod profile;
