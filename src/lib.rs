@@ -19,6 +19,7 @@
 
 pub mod forest;
 pub mod jose;
+pub mod mask;
 pub mod model;
 pub mod policy;
 pub mod profile;
