@@ -1,25 +1,34 @@
 //! Portcullis: a secure API gateway inside Envoy.
 //!
 //! One OpenAPI document and one short policy decide about every exchange, in ten
-//! steps; every step leaves its reasons in the `trail`.
+//! steps; every step leaves its reasons in the [`trail`].
 //!
 //! 1. `envoy` reads the head as bytes; what cannot be read denies.
-//! 2. `engine` takes it as an event and answers with a step: the only state machine.
-//! 3. `stage::hygiene` finds the one reading of path and headers, or refuses.
-//! 4. `policy::route` finds the declared operation. No operation, no entry.
-//! 5. `stage::authn` verifies the token and makes a caller of the request.
-//! 6. `stage::authz` asks for the scopes that the document names.
-//! 7. `stage::quota` takes the request out of the caller's bucket.
-//! 8. `stage::anomaly` says how odd the request is, and why.
-//! 9. `stage::masking` hides from the response what the caller may not see.
-//! 10. `trail` becomes the audit record and the explanation.
+//! 2. [`engine`] takes it as an event and answers with a step: the only state machine.
+//! 3. [`stage::hygiene`] finds the one reading of path and headers, or refuses.
+//! 4. [`policy::route`] finds the declared operation. No operation, no entry.
+//! 5. [`stage::authn`] verifies the token and makes a caller of the request.
+//! 6. [`stage::authz`] asks for the scopes that the document names.
+//! 7. [`stage::quota`] takes the request out of the caller's bucket.
+//! 8. [`stage::anomaly`] says how odd the request is, and why.
+//! 9. [`stage::masking`] hides from the response what the caller may not see.
+//! 10. [`trail`] becomes the audit record and the explanation.
 //!
-//! Mechanisms (`jose`, `mask`, `forest`, `profile`) know nothing of policy,
+//! Mechanisms ([`jose`], [`mask`], [`forest`], [`profile`]) know nothing of policy,
 //! stages know nothing of Envoy, and only `envoy` knows proxy-wasm.
 
+#[cfg(not(target_family = "wasm"))]
+pub mod command;
+pub mod denial;
+pub mod engine;
 pub mod forest;
 pub mod jose;
 pub mod mask;
 pub mod model;
 pub mod policy;
 pub mod profile;
+pub mod request;
+pub mod stage;
+pub mod store;
+pub mod time;
+pub mod trail;

@@ -1,7 +1,284 @@
 //! The policy: what was written, compiled into what the stages decide by.
+//!
+//! [`source`] is what a person writes, [`openapi`] reads the API's own document,
+//! [`plugin`] is both in the one JSON document that Envoy carries to the filter,
+//! and [`compile`] makes a [`Policy`] of it or lists every problem.
 
+pub mod address;
 pub mod api;
+pub mod compile;
 #[cfg(not(target_family = "wasm"))]
 pub mod openapi;
+pub mod plugin;
 pub mod problem;
 pub mod route;
+pub mod source;
+pub mod structure;
+
+use std::rc::Rc;
+
+use crate::jose::{Algorithm, Claims, KeySet};
+use crate::mask::{Rules, Table};
+use crate::model::Model;
+use address::Address;
+use api::{Location, Parameter, Response};
+use route::Router;
+use source::{QuotaKey, RemoteKeys, Stages};
+
+/// Everything the stages decide by. Only [`compile`] makes it.
+#[derive(Debug)]
+pub struct Policy {
+    /// The first 16 hex digits of the SHA-256 of the plugin configuration.
+    pub fingerprint: String,
+    /// Whether each stage enforces.
+    pub stages: Stages,
+    /// Finds the operation of a request.
+    pub router: Router,
+    /// The declared operations; the router's indices point here.
+    pub operations: Vec<Operation>,
+    /// What is asked of a request to an undeclared operation when routing only
+    /// observes: a token of any issuer.
+    pub undeclared: Access,
+    /// Whose tokens are believed.
+    pub issuers: Vec<Issuer>,
+    /// Who may see what.
+    pub clearances: Clearances,
+    /// Where classified fields lie.
+    pub masks: Table,
+    /// The quota plans.
+    pub plans: Vec<Plan>,
+    /// How many callers can be counted at once.
+    pub slots: u32,
+    /// Headers that tell the upstream who calls.
+    pub identity: Vec<IdentityHeader>,
+    /// The learned model.
+    pub anomaly: Option<Anomaly>,
+}
+
+/// One declared operation.
+#[derive(Debug)]
+pub struct Operation {
+    /// Its id.
+    pub id: String,
+    /// Its id as a header value.
+    pub header: String,
+    /// Its path template.
+    pub path: String,
+    /// Who may call it.
+    pub access: Access,
+    /// Its declared parameters.
+    pub parameters: Vec<Parameter>,
+    /// Its declared JSON responses.
+    pub responses: Vec<Response>,
+    /// The quota plan that counts it.
+    pub plan: Option<usize>,
+}
+
+impl Operation {
+    /// Whether such a parameter is declared.
+    pub fn declares(&self, location: Location, name: &str) -> bool {
+        self.parameter(location, name).is_some()
+    }
+
+    /// The values that a parameter's schema lists.
+    pub fn enumeration(&self, location: Location, name: &str) -> &[String] {
+        self.parameter(location, name)
+            .map_or(&[], |parameter| &parameter.enumeration)
+    }
+
+    fn parameter(&self, location: Location, name: &str) -> Option<&Parameter> {
+        self.parameters
+            .iter()
+            .find(|parameter| parameter.location == location && parameter.name == name)
+    }
+}
+
+/// Who may call an operation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Sets of scopes, any of which suffices; a token is needed for each.
+    pub alternatives: Vec<Vec<String>>,
+    /// Whether no token suffices as well.
+    pub public: bool,
+}
+
+/// Whose tokens are believed.
+#[derive(Debug)]
+pub struct Issuer {
+    /// A name for logs.
+    pub name: String,
+    /// The exact `iss`.
+    pub issuer: String,
+    /// Any one of these must be in `aud`.
+    pub audiences: Vec<String>,
+    /// The accepted algorithms.
+    pub algorithms: Vec<Algorithm>,
+    /// The accepted `typ`.
+    pub token_types: Vec<String>,
+    /// Tolerated difference of clocks, in seconds.
+    pub skew_seconds: u64,
+    /// The verification keys.
+    pub keys: IssuerKeys,
+}
+
+/// Where the verification keys are.
+#[derive(Debug)]
+pub enum IssuerKeys {
+    /// In the configuration.
+    Fixed(Rc<KeySet>),
+    /// Behind an address.
+    Remote(RemoteSource),
+}
+
+/// A JWKS behind an address.
+#[derive(Debug, Clone)]
+pub struct RemoteSource {
+    /// How it is fetched and how long it serves.
+    pub keys: RemoteKeys,
+    /// Its `uri`, taken apart.
+    pub address: Address,
+}
+
+impl IssuerKeys {
+    /// Whether they can change without a new configuration.
+    pub fn is_remote(&self) -> bool {
+        matches!(self, IssuerKeys::Remote(_))
+    }
+}
+
+/// Who may see what. Classes are numbered from the lowest, 0.
+#[derive(Debug)]
+pub struct Clearances {
+    /// The classes' names.
+    pub names: Vec<String>,
+    /// The class that everybody may see.
+    pub everybody: u8,
+    /// A scope, and the class that its bearer may see.
+    pub grants: Vec<(String, u8)>,
+    /// How a body is masked, for each clearance.
+    pub rules: Vec<Rules>,
+}
+
+impl Clearances {
+    /// The clearance of a bearer of these scopes.
+    pub fn of(&self, scopes: &[String]) -> u8 {
+        let granted = self
+            .grants
+            .iter()
+            .filter(|(scope, _)| scopes.contains(scope))
+            .map(|(_, level)| *level);
+        granted.fold(self.everybody, u8::max)
+    }
+
+    /// The clearance of a caller without a token.
+    pub fn everybody(&self) -> u8 {
+        self.everybody
+    }
+
+    /// The name of a class.
+    pub fn name(&self, level: u8) -> &str {
+        self.names
+            .get(usize::from(level))
+            .map_or("unclassified", String::as_str)
+    }
+
+    /// How a body is masked for a clearance.
+    pub fn rules(&self, clearance: u8) -> Option<&Rules> {
+        self.rules.get(usize::from(clearance))
+    }
+}
+
+/// A token bucket.
+#[derive(Debug)]
+pub struct Plan {
+    /// Its name.
+    pub name: String,
+    /// The time in which the bucket regains one request, in nanoseconds.
+    pub interval_ns: u64,
+    /// How many requests a full bucket holds.
+    pub burst: u64,
+    /// Who owns a bucket.
+    pub key: QuotaKey,
+}
+
+/// A header that tells the upstream who calls.
+#[derive(Debug)]
+pub struct IdentityHeader {
+    /// Its name, in lower case.
+    pub name: String,
+    /// The claim that fills it.
+    pub claim: String,
+}
+
+impl IdentityHeader {
+    /// The header's value. Whatever is not visible ASCII is percent-encoded, so
+    /// that no claim can break out of the header.
+    pub fn value(&self, claims: &Claims) -> Option<String> {
+        let text = match self.claim.as_str() {
+            "scope" => claims.scopes().collect::<Vec<_>>().join(" "),
+            "client_id" => claims.client_id()?.to_string(),
+            claim => text_of(claims.claim(&[claim])?)?,
+        };
+        Some(encode_header(&text))
+    }
+}
+
+/// The learned model and where it draws the line.
+#[derive(Debug)]
+pub struct Anomaly {
+    /// The model.
+    pub model: Model,
+    /// The score above which a request counts as odd.
+    pub threshold: f32,
+}
+
+fn text_of(claim: &serde_json::Value) -> Option<String> {
+    use serde_json::Value;
+    match claim {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Array(elements) => {
+            let texts: Vec<String> = elements.iter().filter_map(text_of).collect();
+            Some(texts.join(" "))
+        }
+        Value::Object(_) | Value::Null => None,
+    }
+}
+
+/// Percent-encodes what is not visible ASCII or a space between words.
+pub fn encode_header(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'%' => out.push_str("%25"),
+            b' '..=b'~' => out.push(char::from(byte)),
+            byte => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+/// The header that names the operation for the upstream.
+pub const OPERATION_HEADER: &str = "x-portcullis-operation";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn no_claim_breaks_out_of_its_header() {
+        assert_eq!(encode_header("a b\r\nx: y%"), "a b%0D%0Ax: y%25");
+        assert_eq!(encode_header("caf\u{e9}"), "caf%C3%A9");
+    }
+
+    #[test]
+    fn claims_become_text() {
+        assert_eq!(
+            text_of(&json!(["a", 1, true, {"x": 1}])),
+            Some("a 1 true".into())
+        );
+        assert_eq!(text_of(&json!({"x": 1})), None);
+    }
+}

@@ -1,0 +1,296 @@
+//! The only state machine: an event in, a step out.
+//!
+//! It does no input or output and keeps no clock. The adapter in `envoy/` turns
+//! Envoy's callbacks into [`Event`]s and carries out the [`Step`]s; tests and
+//! `portcullis explain` do the same without Envoy. A pause is a returned value,
+//! and a pair of state and event that nobody expected denies.
+
+use std::cell::RefCell;
+
+use crate::denial::Denial;
+use crate::jose::Signatures;
+use crate::policy::{OPERATION_HEADER, Policy};
+use crate::request::{RequestHead, ResponseHead};
+use crate::stage::authn::cache::TokenCache;
+use crate::stage::authn::keys::KeyRing;
+use crate::stage::authn::{self, Authenticated, Caller, KeysNeeded};
+use crate::stage::hygiene::{self, Screened};
+use crate::stage::masking::{self, Treatment};
+use crate::stage::{self, Admitted};
+use crate::store::Store;
+use crate::time::Time;
+use crate::trail::{Stage, Trail};
+
+/// What a decision may look at besides the event itself.
+pub struct World<'a> {
+    /// The compiled policy.
+    pub policy: &'a Policy,
+    /// The issuers' keys.
+    pub keys: &'a KeyRing,
+    /// Tokens that were verified before.
+    pub tokens: &'a RefCell<TokenCache>,
+    /// What all workers share.
+    pub store: &'a dyn Store,
+    /// Who checks signatures.
+    pub signatures: &'a dyn Signatures,
+    /// Now.
+    pub now: Time,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The request's head arrived.
+    RequestHead(RequestHead),
+    /// More of the request's body, or its end, arrived.
+    RequestBody,
+    /// Keys that were asked for have come, or will not come.
+    Keys,
+    /// The response's head arrived.
+    ResponseHead(ResponseHead),
+    /// More of the response's body arrived.
+    ResponseBody(Body<'a>),
+}
+
+/// A body that is being collected.
+#[derive(Debug, Clone, Copy)]
+pub enum Body<'a> {
+    /// More is to come.
+    Partial,
+    /// All of it.
+    Whole(&'a [u8]),
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Let it go on, with these changes.
+    Continue(Edits),
+    /// Hold it until the keys are there, then send [`Event::Keys`].
+    AwaitKeys(KeysNeeded),
+    /// Hold it; an event that was announced before will release it.
+    Wait,
+    /// Hold the response's head and collect its body.
+    AwaitBody,
+    /// Answer with this refusal instead.
+    Reply(Denial),
+}
+
+/// Changes to the message that goes on.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Edits {
+    /// Header fields to remove.
+    pub remove: Vec<String>,
+    /// Header fields to set.
+    pub set: Vec<(String, String)>,
+    /// The new body.
+    pub body: Option<Vec<u8>>,
+}
+
+/// Where an exchange stands.
+#[derive(Debug)]
+pub enum Flow {
+    /// Nothing came yet.
+    Start,
+    /// The request waits for an issuer's keys.
+    AwaitingKeys(Box<Screened>),
+    /// The request may go to the upstream, and its response must be looked at.
+    Admitted(Admitted),
+    /// The response's body is being collected.
+    Masking {
+        /// The request it answers.
+        admitted: Admitted,
+        /// Where its mask begins.
+        root: u32,
+    },
+    /// Nothing more is to be decided: what comes goes on as it is.
+    Passing,
+    /// The client got a refusal; nothing of the exchange goes on.
+    Refused,
+}
+
+impl Flow {
+    /// Whether every response passes: it hides nothing, or is the refusal itself.
+    pub fn is_settled(&self) -> bool {
+        matches!(self, Flow::Passing | Flow::Refused)
+    }
+
+    /// One event in, one step out. The state is consumed, so none is used twice.
+    pub fn step(self, event: Event<'_>, world: &World<'_>, trail: &mut Trail) -> (Flow, Step) {
+        match (self, event) {
+            (Flow::Start, Event::RequestHead(head)) => {
+                match hygiene::screen(head, world.policy, trail) {
+                    Ok(screened) => decide(Box::new(screened), world, false, trail),
+                    Err(denial) => (Flow::Refused, Step::Reply(denial)),
+                }
+            }
+            (Flow::AwaitingKeys(screened), Event::Keys) => decide(screened, world, true, trail),
+            (Flow::AwaitingKeys(screened), Event::RequestBody) => {
+                (Flow::AwaitingKeys(screened), Step::Wait)
+            }
+            (flow @ Flow::Admitted(_), Event::RequestBody) => (flow, go_on()),
+            (Flow::Admitted(admitted), Event::ResponseHead(head)) => {
+                respond(admitted, &head, world, trail)
+            }
+            (Flow::Masking { admitted, root }, Event::ResponseBody(Body::Partial)) => {
+                (Flow::Masking { admitted, root }, Step::AwaitBody)
+            }
+            (Flow::Masking { admitted, root }, Event::ResponseBody(Body::Whole(body))) => {
+                match masking::mask(root, admitted.clearance(), body, world.policy, trail) {
+                    Ok(body) => (Flow::Passing, Step::Continue(replace_body(body))),
+                    Err(denial) => (Flow::Refused, Step::Reply(denial)),
+                }
+            }
+            // Envoy answers by itself when a request is malformed, or waits for too
+            // long; the upstream has not seen the request.
+            (Flow::Start | Flow::AwaitingKeys(_), Event::ResponseHead(_)) => {
+                (Flow::Refused, go_on())
+            }
+            (
+                Flow::Passing,
+                Event::RequestBody | Event::ResponseHead(_) | Event::ResponseBody(_),
+            ) => (Flow::Passing, go_on()),
+            // What follows a refusal is the refusal itself, on its way out.
+            (Flow::Refused, Event::ResponseHead(_) | Event::ResponseBody(_)) => {
+                (Flow::Refused, go_on())
+            }
+            // The rest of a request that was answered before it ended.
+            (Flow::Refused, Event::RequestBody) => (Flow::Refused, Step::Wait),
+            _ => {
+                trail.deny(Stage::Engine, &Denial::Unexpected);
+                (Flow::Refused, Step::Reply(Denial::Unexpected))
+            }
+        }
+    }
+}
+
+fn decide(
+    screened: Box<Screened>,
+    world: &World,
+    final_try: bool,
+    trail: &mut Trail,
+) -> (Flow, Step) {
+    match consider(&screened, world, final_try, trail) {
+        Ok(Considered::Admitted(admitted, edits)) => {
+            trail.admit();
+            if masking::concerns(&admitted, world.policy) {
+                return (Flow::Admitted(admitted), Step::Continue(edits));
+            }
+            trail.pass(Stage::Masking, "nothing to hide");
+            (Flow::Passing, Step::Continue(edits))
+        }
+        Ok(Considered::KeysNeeded(needed)) => {
+            (Flow::AwaitingKeys(screened), Step::AwaitKeys(needed))
+        }
+        Err(denial) => (Flow::Refused, Step::Reply(denial)),
+    }
+}
+
+enum Considered {
+    Admitted(Admitted, Edits),
+    KeysNeeded(KeysNeeded),
+}
+
+fn consider(
+    screened: &Screened,
+    world: &World,
+    final_try: bool,
+    trail: &mut Trail,
+) -> Result<Considered, Denial> {
+    let policy = world.policy;
+    let route = if final_try {
+        // It was found and recorded before the wait.
+        stage::route(screened, policy, &mut Trail::default())?
+    } else {
+        stage::route(screened, policy, trail)?
+    };
+    let access = route
+        .as_ref()
+        .map_or(&policy.undeclared, |(_, operation, _)| &operation.access);
+    let caller = match authn::authenticate(screened, access, world, final_try, trail)? {
+        Authenticated::Known(caller) => caller,
+        Authenticated::KeysNeeded(needed) => return Ok(Considered::KeysNeeded(needed)),
+    };
+    let admitted = stage::admit(screened, route, &caller, world, trail)?;
+    let edits = request_edits(screened, &admitted, &caller, policy);
+    Ok(Considered::Admitted(admitted, edits))
+}
+
+fn request_edits(
+    screened: &Screened,
+    admitted: &Admitted,
+    caller: &Caller,
+    policy: &Policy,
+) -> Edits {
+    let mut edits = Edits {
+        remove: screened.dropped_headers().to_vec(),
+        ..Edits::default()
+    };
+    edits.set.extend(
+        screened
+            .rewritten_path()
+            .map(|path| (":path".to_string(), path.to_string())),
+    );
+    if let Some(identity) = caller.identity() {
+        edits.set.extend(identity.headers.iter().cloned());
+    }
+    if let Some(operation) = admitted.operation(policy) {
+        edits
+            .set
+            .push((OPERATION_HEADER.into(), operation.header.clone()));
+        if masking::concerns(admitted, policy) {
+            edits
+                .remove
+                .extend(["accept-encoding", "range", "if-range"].map(String::from));
+        }
+    }
+    edits
+}
+
+fn respond(
+    admitted: Admitted,
+    head: &ResponseHead,
+    world: &World,
+    trail: &mut Trail,
+) -> (Flow, Step) {
+    let Some(operation) = admitted.operation(world.policy) else {
+        return (Flow::Passing, go_on());
+    };
+    match masking::prepare(
+        operation,
+        admitted.method(),
+        admitted.clearance(),
+        head,
+        world.policy,
+        trail,
+    ) {
+        Ok(Treatment::None) => (Flow::Passing, go_on()),
+        Ok(Treatment::Mask(root)) => (Flow::Masking { admitted, root }, Step::AwaitBody),
+        Err(denial) => (Flow::Refused, Step::Reply(denial)),
+    }
+}
+
+fn replace_body(body: Option<Vec<u8>>) -> Edits {
+    let Some(body) = body else {
+        return Edits::default();
+    };
+    Edits {
+        // What describes the bytes that the upstream sent is no longer true.
+        remove: [
+            "etag",
+            "accept-ranges",
+            "content-md5",
+            "digest",
+            "content-digest",
+            "repr-digest",
+        ]
+        .map(String::from)
+        .to_vec(),
+        set: vec![("content-length".into(), body.len().to_string())],
+        body: Some(body),
+    }
+}
+
+fn go_on() -> Step {
+    Step::Continue(Edits::default())
+}

@@ -1,0 +1,124 @@
+//! The order of the stages, and what each may assume.
+//!
+//! | stage | takes | gives |
+//! |---|---|---|
+//! | [`hygiene`] | a head as it came | [`Screened`]: one reading |
+//! | routing | `Screened` | the declared operation |
+//! | [`authn`] | `Screened`, the operation's requirements | [`Caller`](authn::Caller) |
+//! | [`authz`], [`quota`], [`anomaly`] | `Caller` | leave to go on |
+//! | all of them | | [`Admitted`], which alone reaches the upstream |
+//! | [`masking`] | `Admitted`, the response | what the caller may see |
+//!
+//! The types have private constructors: what needs an authenticated caller takes
+//! one, so the compiler keeps the order.
+
+pub mod anomaly;
+pub mod authn;
+pub mod authz;
+pub mod hygiene;
+pub mod masking;
+pub mod quota;
+
+use crate::denial::Denial;
+use crate::engine::World;
+use crate::policy::route::{Found, PathParameters};
+use crate::policy::{Operation, Policy};
+use crate::trail::{Stage, Trail};
+use authn::Caller;
+use hygiene::Screened;
+
+/// A request that may go to the upstream. Only [`admit`] makes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admitted {
+    operation: Option<usize>,
+    method: String,
+    clearance: u8,
+}
+
+impl Admitted {
+    /// The operation, unless routing only observes and found none.
+    pub fn operation<'p>(&self, policy: &'p Policy) -> Option<&'p Operation> {
+        policy.operations.get(self.operation?)
+    }
+
+    /// The request's method.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// The highest class of data that the caller may see.
+    pub fn clearance(&self) -> u8 {
+        self.clearance
+    }
+}
+
+/// Finds the declared operation.
+///
+/// # Errors
+/// Nothing is declared for path or method, and the stage enforces. When it only
+/// observes, an undeclared operation is `None`.
+pub fn route<'a>(
+    screened: &'a Screened,
+    policy: &'a Policy,
+    trail: &mut Trail,
+) -> Result<Option<(usize, &'a Operation, PathParameters<'a>)>, Denial> {
+    let denial = match policy.router.find(screened.method(), screened.path()) {
+        Found::Operation { index, parameters } => {
+            if let Some(operation) = policy.operations.get(index) {
+                trail.operation = Some(operation.id.clone());
+                trail.route = Some(operation.path.clone());
+                trail.pass(Stage::Routing, "declared");
+                return Ok(Some((index, operation, parameters)));
+            }
+            Denial::Unexpected
+        }
+        Found::MethodNotAllowed { allow } => Denial::MethodNotDeclared {
+            allow: allow.to_string(),
+        },
+        Found::NotFound => Denial::PathNotDeclared,
+    };
+    trail
+        .object(Stage::Routing, policy.stages.routing, denial)
+        .map(|()| None)
+}
+
+/// Asks every stage that needs to know the caller.
+///
+/// # Errors
+/// The first refusal of a stage that enforces.
+pub fn admit(
+    screened: &Screened,
+    route: Option<(usize, &Operation, PathParameters<'_>)>,
+    caller: &Caller,
+    world: &World,
+    trail: &mut Trail,
+) -> Result<Admitted, Denial> {
+    let policy = world.policy;
+    let index = match route {
+        None => None,
+        Some((index, operation, parameters)) => {
+            authz::authorize(caller, &operation.access, policy, trail)?;
+            if let Some(plan) = operation.plan.and_then(|plan| policy.plans.get(plan)) {
+                quota::spend(
+                    plan,
+                    screened,
+                    caller,
+                    policy,
+                    world.store,
+                    world.now,
+                    trail,
+                )?;
+            }
+            anomaly::judge(operation, screened, &parameters, policy, trail)?;
+            Some(index)
+        }
+    };
+    Ok(Admitted {
+        operation: index,
+        method: screened.method().to_string(),
+        clearance: caller.identity().map_or_else(
+            || policy.clearances.everybody(),
+            |identity| identity.clearance,
+        ),
+    })
+}

@@ -1,0 +1,130 @@
+//! Tokens that a case describes by their claims, and the keys that sign them.
+//!
+//! A key is made from its name, so that there is no secret to keep and none to
+//! mistake for one of production. A name that begins with `ed` is an Ed25519 key,
+//! any other one a P-256 key.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use p256::ecdsa::signature::Signer as _;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+/// A token. Without further word it is one that the shop accepts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Token {
+    /// Header members that differ; `null` leaves one out.
+    header: Map<String, Value>,
+    /// Claims that differ; `null` leaves one out.
+    claims: Map<String, Value>,
+    /// How many seconds before the request it was made.
+    age: u64,
+    /// Seconds from then until `exp`; 600 if it does not say.
+    expires_in: Option<i64>,
+    /// Seconds from then until `nbf`.
+    begins_in: Option<i64>,
+    /// The name of the key that signs.
+    key: Option<String>,
+    /// Claims that are changed after it was signed.
+    forged: Map<String, Value>,
+    /// The payload's text, in the place of claims.
+    payload: Option<String>,
+    /// So many characters more in a claim of no meaning.
+    padding: usize,
+    /// The whole token, in the place of everything else.
+    raw: Option<String>,
+}
+
+impl Token {
+    /// The compact form at `now`, in seconds since 1970.
+    pub(crate) fn mint(&self, client: &str, now: u64) -> String {
+        if let Some(raw) = &self.raw {
+            return raw.clone();
+        }
+        let now = now - self.age;
+        let kid = self.key.as_deref().unwrap_or("ec");
+        let algorithm = if kid.starts_with("ed") {
+            "EdDSA"
+        } else {
+            "ES256"
+        };
+        let mut header = json!({ "alg": algorithm, "kid": kid, "typ": "at+jwt" });
+        change(&mut header, &self.header);
+        let mut claims = json!({
+            "iss": "https://id.example", "aud": "https://shop.example", "sub": "alice",
+            "client_id": client, "scope": "orders:read", "iat": now,
+            "exp": now.saturating_add_signed(self.expires_in.unwrap_or(600)),
+        });
+        if let Some(begin) = self.begins_in {
+            claims["nbf"] = now.saturating_add_signed(begin).into();
+        }
+        if self.padding > 0 {
+            claims["padding"] = "x".repeat(self.padding).into();
+        }
+        change(&mut claims, &self.claims);
+        let payload = self.payload.clone().unwrap_or_else(|| claims.to_string());
+        let input = format!("{}.{}", encode(header.to_string()), encode(&payload));
+        let signature = encode(sign(kid, input.as_bytes()));
+        if self.forged.is_empty() {
+            return format!("{input}.{signature}");
+        }
+        change(&mut claims, &self.forged);
+        let (header, _) = input.split_once('.').unwrap();
+        format!("{header}.{}.{signature}", encode(claims.to_string()))
+    }
+}
+
+/// The JWKS that holds these keys.
+pub(crate) fn published(names: &[String]) -> Value {
+    let keys: Vec<Value> = names.iter().map(|name| public(name)).collect();
+    json!({ "keys": keys })
+}
+
+fn public(name: &str) -> Value {
+    if name.starts_with("ed") {
+        let point = encode(ed25519(name).pk.as_ref());
+        return json!({ "kty": "OKP", "crv": "Ed25519", "kid": name, "alg": "EdDSA", "x": point });
+    }
+    let point = p256(name).verifying_key().to_sec1_point(false);
+    let (x, y) = point.as_bytes()[1..].split_at(32);
+    json!({
+        "kty": "EC", "crv": "P-256", "kid": name, "alg": "ES256",
+        "x": encode(x), "y": encode(y),
+    })
+}
+
+fn sign(name: &str, input: &[u8]) -> Vec<u8> {
+    if name.starts_with("ed") {
+        return ed25519(name).sk.sign(input, None).to_vec();
+    }
+    let signature: p256::ecdsa::Signature = p256(name).sign(input);
+    signature.to_bytes().to_vec()
+}
+
+fn p256(name: &str) -> p256::ecdsa::SigningKey {
+    p256::ecdsa::SigningKey::from_slice(&seed(name)).unwrap()
+}
+
+fn ed25519(name: &str) -> ed25519_compact::KeyPair {
+    ed25519_compact::KeyPair::from_seed(ed25519_compact::Seed::new(seed(name)))
+}
+
+fn seed(name: &str) -> [u8; 32] {
+    Sha256::digest(name.as_bytes()).into()
+}
+
+fn change(target: &mut Value, changes: &Map<String, Value>) {
+    for (name, value) in changes {
+        if value.is_null() {
+            target.as_object_mut().unwrap().remove(name);
+        } else {
+            target[name] = value.clone();
+        }
+    }
+}
+
+fn encode(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}

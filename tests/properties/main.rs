@@ -1,0 +1,19 @@
+//! What holds for every request, every order of events and every clock.
+//!
+//! The cases of `tests/cases` say what must become of requests that somebody
+//! thought of; these properties are about all the others.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test meets the unexpected by failing"
+)]
+
+mod bucket;
+mod events;
+mod paths;
+mod quota;
+mod shop;
+#[path = "../cases/token.rs"]
+mod token;
