@@ -21,6 +21,8 @@
 pub mod command;
 pub mod denial;
 pub mod engine;
+#[cfg(target_family = "wasm")]
+mod envoy;
 pub mod forest;
 pub mod jose;
 pub mod mask;

@@ -1,0 +1,13 @@
+//! The adapter: Envoy's callbacks become events, the engine's steps become host calls.
+//!
+//! Nothing here decides. [`root`] lives as long as a configuration, [`http`] as long
+//! as an exchange; [`host`] alone names the SDK's host calls, whose own wrappers
+//! panic where a request must not; [`shared`] is what the workers have in common.
+
+mod exchange;
+mod host;
+mod http;
+
+mod root;
+mod shared;
+mod worker;

@@ -1,0 +1,189 @@
+//! One exchange: it feeds the engine and carries out the engine's steps.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
+use proxy_wasm::types::{Action, BufferType, MapType};
+
+use super::host;
+use super::worker::{Answer, Worker};
+use crate::denial::Denial;
+use crate::engine::{Body, Edits, Event, Flow, Step};
+use crate::request::{Headers, RequestHead, ResponseHead, parse_address};
+use crate::trail::{Ending, Trail};
+
+/// The state of one exchange. It is shared between its stream's callbacks and the
+/// list of requests that wait for keys.
+pub(super) struct Exchange {
+    context: u32,
+    worker: Rc<Worker>,
+    flow: Flow,
+    trail: Trail,
+    itself: Weak<RefCell<Exchange>>,
+}
+
+impl Exchange {
+    /// A new exchange in the stream context `context`.
+    pub(super) fn new(context: u32, worker: Rc<Worker>) -> Rc<RefCell<Exchange>> {
+        Rc::new_cyclic(|itself| {
+            RefCell::new(Exchange {
+                context,
+                worker,
+                flow: Flow::Start,
+                trail: Trail::default(),
+                itself: itself.clone(),
+            })
+        })
+    }
+
+    /// The request's head arrived.
+    pub(super) fn request_head(&mut self) -> Action {
+        let address = host::property(&["source", "address"]);
+        let address =
+            address.and_then(|address| parse_address(std::str::from_utf8(&address).ok()?));
+        let headers = Headers::new(host::headers(MapType::HttpRequestHeaders));
+        self.handle(Event::RequestHead(RequestHead { headers, address }))
+    }
+
+    /// More of the request's body, or its trailers, arrived.
+    pub(super) fn request_body(&mut self) -> Action {
+        if matches!(self.flow, Flow::Passing) {
+            return Action::Continue;
+        }
+        self.handle(Event::RequestBody)
+    }
+
+    /// The response's head arrived.
+    pub(super) fn response_head(&mut self, end_of_stream: bool) -> Action {
+        if self.flow.is_settled() {
+            return Action::Continue;
+        }
+        let headers = Headers::new(host::headers(MapType::HttpResponseHeaders));
+        self.handle(Event::ResponseHead(ResponseHead {
+            headers,
+            end_of_stream,
+        }))
+    }
+
+    /// More of the response's body arrived; `complete` when nothing follows but
+    /// perhaps trailers.
+    pub(super) fn response_body(&mut self, complete: bool) -> Action {
+        if self.flow.is_settled() {
+            return Action::Continue;
+        }
+        let body = if complete {
+            host::body(BufferType::HttpResponseBody)
+        } else {
+            Vec::new()
+        };
+        let event = if complete {
+            Body::Whole(&body)
+        } else {
+            Body::Partial
+        };
+        let (flow, step) = self.step(Event::ResponseBody(event));
+        self.flow = flow;
+        self.carry_out(
+            step,
+            Side::Response {
+                body_length: body.len(),
+            },
+        )
+    }
+
+    /// The keys that the exchange waits for have come, or will not come.
+    pub(super) fn keys_arrived(exchange: &RefCell<Exchange>) {
+        if let Ok(mut exchange) = exchange.try_borrow_mut()
+            && exchange.handle(Event::Keys) == Action::Continue
+        {
+            host::resume_request();
+        }
+    }
+
+    /// The exchange is over: its record goes where Envoy's access logs find it.
+    pub(super) fn log(&self) {
+        let latency_ns = host::number(&["request", "duration"]);
+        let status = host::number(&["response", "code"]);
+        let ending = Ending {
+            time_ms: host::now().millis(),
+            status: status
+                .and_then(|code| u16::try_from(code).ok())
+                .filter(|code| *code != 0),
+            latency_us: latency_ns.map(|nanos| nanos / 1_000),
+        };
+        let record = self.trail.record(ending, &self.worker.policy().fingerprint);
+        match serde_json::to_vec(&record) {
+            Ok(line) => host::set_state(AUDIT_STATE, &line),
+            Err(error) => log::error!("the audit record could not be written: {error}"),
+        }
+    }
+
+    fn handle(&mut self, event: Event<'_>) -> Action {
+        let side = match event {
+            Event::ResponseHead(_) | Event::ResponseBody(_) => Side::Response { body_length: 0 },
+            Event::RequestHead(_) | Event::RequestBody | Event::Keys => Side::Request,
+        };
+        let (flow, step) = self.step(event);
+        self.flow = flow;
+        self.carry_out(step, side)
+    }
+
+    fn step(&mut self, event: Event<'_>) -> (Flow, Step) {
+        let flow = std::mem::replace(&mut self.flow, Flow::Refused);
+        let trail = &mut self.trail;
+        self.worker
+            .with_world(|world| flow.step(event, world, trail))
+    }
+
+    fn carry_out(&mut self, step: Step, side: Side) -> Action {
+        match step {
+            Step::Continue(edits) => {
+                apply(&edits, side);
+                Action::Continue
+            }
+            Step::AwaitKeys(needed) => match self.worker.want(needed) {
+                Answer::Now => self.handle(Event::Keys),
+                Answer::Later => {
+                    self.worker.wait(needed, self.context, self.itself.clone());
+                    Action::Pause
+                }
+            },
+            Step::Wait | Step::AwaitBody => Action::Pause,
+            Step::Reply(denial) => {
+                self.refuse(&denial);
+                Action::Pause
+            }
+        }
+    }
+
+    fn refuse(&self, denial: &Denial) {
+        let refusal = denial.refusal(self.trail.request_id.as_deref());
+        host::reply(&refusal, &format!("portcullis_{}", denial.code()));
+    }
+}
+
+/// Which message a step is about.
+#[derive(Clone, Copy)]
+enum Side {
+    Request,
+    Response { body_length: usize },
+}
+
+fn apply(edits: &Edits, side: Side) {
+    let map = match side {
+        Side::Request => MapType::HttpRequestHeaders,
+        Side::Response { .. } => MapType::HttpResponseHeaders,
+    };
+    for name in &edits.remove {
+        host::remove_header(map, name);
+    }
+    for (name, value) in &edits.set {
+        host::set_header(map, name, value);
+    }
+    if let (Some(body), Side::Response { body_length }) = (&edits.body, side) {
+        host::replace_body(BufferType::HttpResponseBody, body_length, body);
+    }
+}
+
+/// The record is the filter state `wasm.portcullis.audit`.
+const AUDIT_STATE: &str = "portcullis.audit";

@@ -1,0 +1,176 @@
+//! The Envoy configuration that the cases run under.
+//!
+//! The listener comes from a file that Envoy watches, as a control plane would send
+//! it, so that a case can push a changed or broken policy into a running gateway.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+/// The part that is fixed for an Envoy's life.
+pub(super) fn bootstrap(directory: &Path, upstream: SocketAddr, idp: SocketAddr) -> Value {
+    json!({
+        "node": { "id": "e2e", "cluster": "e2e" },
+        "admin": { "address": socket(SocketAddr::from(([127, 0, 0, 1], 0))) },
+        "dynamic_resources": {
+            "lds_config": {
+                "path_config_source": { "path": directory.join(LISTENERS) },
+                "resource_api_version": "V3",
+            },
+        },
+        "static_resources": {
+            "clusters": [cluster("upstream", upstream), cluster("idp", idp)],
+        },
+    })
+}
+
+/// The part that a case can replace.
+pub(super) struct Listener<'a> {
+    pub(super) directory: &'a Path,
+    pub(super) version: u32,
+    pub(super) plugin: Option<Plugin<'a>>,
+}
+
+/// The filter and what it is told.
+#[derive(Clone, Copy)]
+pub(super) struct Plugin<'a> {
+    pub(super) module: &'a Path,
+    pub(super) configuration: &'a str,
+    pub(super) capabilities: Option<&'a [&'a str]>,
+}
+
+impl Listener<'_> {
+    /// As a discovery response.
+    pub(super) fn discovery(&self) -> Value {
+        let listener = json!({
+            "@type": "type.googleapis.com/envoy.config.listener.v3.Listener",
+            "name": "door",
+            "address": socket(SocketAddr::from(([127, 0, 0, 1], 0))),
+            "filter_chains": [{
+                "filters": [{
+                    "name": "envoy.filters.network.http_connection_manager",
+                    "typed_config": self.connection_manager(),
+                }],
+            }],
+        });
+        json!({ "version_info": self.version.to_string(), "resources": [listener] })
+    }
+
+    fn connection_manager(&self) -> Value {
+        let mut filters = Vec::new();
+        filters.extend(self.plugin.map(Plugin::filter));
+        filters.push(json!({
+            "name": "envoy.filters.http.router",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+            },
+        }));
+        json!({
+            "@type": "type.googleapis.com/envoy.extensions.filters.network\
+                      .http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": "door",
+            "codec_type": "AUTO",
+            "use_remote_address": true,
+            // The cases find their records by the id that they sent.
+            "preserve_external_request_id": true,
+            // A trap strands the paused streams of its VM: not for long.
+            "stream_idle_timeout": "15s",
+            "http_protocol_options": { "enable_trailers": true },
+            "access_log": [{
+                "name": "audit",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+                    "path": self.directory.join(AUDIT),
+                    "log_format": { "text_format_source": { "inline_string": AUDIT_FORMAT } },
+                },
+            }],
+            "route_config": {
+                "virtual_hosts": [{
+                    "name": "all",
+                    "domains": ["*"],
+                    "routes": [{
+                        "match": { "prefix": "/" },
+                        "route": { "cluster": "upstream", "timeout": "20s" },
+                        // An HTTP/1.1 upstream sends trailers only to who asks for them.
+                        "request_headers_to_add": [{
+                            "header": { "key": "te", "value": "trailers" },
+                            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+                        }],
+                    }],
+                }],
+            },
+            "http_filters": filters,
+        })
+    }
+}
+
+impl Plugin<'_> {
+    fn filter(self) -> Value {
+        let mut filter = json!({
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "config": {
+                "name": "portcullis",
+                "root_id": "portcullis",
+                "vm_config": {
+                    "vm_id": "portcullis",
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": { "local": { "filename": self.module } },
+                },
+                "configuration": {
+                    "@type": "type.googleapis.com/google.protobuf.StringValue",
+                    "value": self.configuration,
+                },
+                "failure_policy": "FAIL_RELOAD",
+                "allow_on_headers_stop_iteration": true,
+            },
+        });
+        if let Some(names) = self.capabilities {
+            let allowed: Map<_, _> = names
+                .iter()
+                .map(|name| ((*name).to_owned(), json!({})))
+                .collect();
+            filter["config"]["capability_restriction_config"] =
+                json!({ "allowed_capabilities": allowed });
+        }
+        json!({ "name": "portcullis", "typed_config": filter })
+    }
+}
+
+fn cluster(name: &str, address: SocketAddr) -> Value {
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": { "http_protocol_options": { "enable_trailers": true } },
+            },
+        },
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{
+                "lb_endpoints": [{ "endpoint": { "address": socket(address) } }],
+            }],
+        },
+    })
+}
+
+fn socket(address: SocketAddr) -> Value {
+    json!({
+        "socket_address": {
+            "address": address.ip().to_string(),
+            "port_value": address.port(),
+        },
+    })
+}
+
+/// The file that Envoy watches for its listener.
+pub(super) const LISTENERS: &str = "listeners.json";
+
+/// The file that the audit records go to.
+pub(super) const AUDIT: &str = "audit.log";
+
+/// The id in front finds the record, even one that is missing.
+const AUDIT_FORMAT: &str = "%REQ(x-request-id)% %FILTER_STATE(wasm.portcullis.audit:PLAIN)%\n";

@@ -1,0 +1,167 @@
+//! The identity provider of `tests/idp`: real tokens, and failures on command.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::ChildStdout;
+
+use super::client::Ask;
+use super::process::Process;
+use super::{PATIENCE, eventually};
+
+/// How the provider behaves towards everyone but the tests.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Mode {
+    /// It answers.
+    Up,
+    /// Nothing listens.
+    Refuse,
+    /// It accepts and answers only when it is up again.
+    Hang,
+    /// It answers 500.
+    Fail,
+}
+
+/// A running identity provider. Its issuer is always [`Idp::ISSUER`].
+pub(crate) struct Idp {
+    /// Where Envoy's cluster finds it.
+    pub(crate) address: SocketAddr,
+    control: SocketAddr,
+    _process: Process,
+}
+
+impl Idp {
+    /// The `iss` of its tokens, whatever its port.
+    pub(crate) const ISSUER: &str = "https://idp.example.test";
+
+    /// Starts one; it has keys for RS256, ES256 and EdDSA.
+    pub(crate) async fn start() -> Self {
+        let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/idp");
+        assert!(
+            home.join("node_modules/oidc-provider").exists(),
+            "the identity provider's packages are missing; run `scripts/setup`"
+        );
+        let mut command = Command::new("node");
+        command
+            .arg(home.join("server.mjs"))
+            .args(["--issuer", Self::ISSUER])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut process = Process::spawn(command);
+        let stdout = process.child().stdout.take().expect("a piped stdout");
+        let mut lines = BufReader::new(ChildStdout::from_std(stdout).unwrap()).lines();
+        let line = tokio::time::timeout(PATIENCE, lines.next_line())
+            .await
+            .expect("the identity provider does not come up")
+            .unwrap()
+            .expect("the identity provider ended before it was ready");
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        let port = |name: &str| {
+            let port = ready[name].as_u64().unwrap();
+            SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap()))
+        };
+        Self {
+            address: port("port"),
+            control: port("control"),
+            _process: process,
+        }
+    }
+
+    /// Its key set, as the policy names it.
+    pub(crate) fn jwks_uri(&self) -> String {
+        format!("http://{}/jwks", self.address)
+    }
+
+    /// An access token for the shop, by the client credentials grant: `client` is one
+    /// of `tests/idp/tenancy.mjs`, `scope` is space separated, `alg` signs.
+    pub(crate) async fn token(&self, client: &str, scope: &str, alg: &str) -> String {
+        let resource = format!("https://shop.example.test/{}", alg.to_lowercase());
+        self.token_for(&resource, client, scope).await
+    }
+
+    /// An access token for any of the provider's resources.
+    pub(crate) async fn token_for(&self, resource: &str, client: &str, scope: &str) -> String {
+        let secret = STANDARD.encode(format!("{client}:{client}-secret"));
+        let form = format!(
+            "grant_type=client_credentials&resource={resource}&scope={}",
+            scope.replace(' ', "+")
+        );
+        let answer = Ask::post("/token")
+            .header("authorization", format!("Basic {secret}"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form)
+            .send(self.address)
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// A token no honest provider would give: any claims and headers, signed with the
+    /// newest key of `alg`.
+    pub(crate) async fn mint(&self, alg: &str, header: Value, claims: Value) -> String {
+        let order = json!({ "alg": alg, "header": header, "claims": claims });
+        self.control_mint(order).await
+    }
+
+    /// A token signed by a key that the provider never published, under the `kid` of
+    /// one that it did.
+    pub(crate) async fn forge(&self, alg: &str, claims: Value) -> String {
+        self.control_mint(json!({ "alg": alg, "claims": claims, "rogue": true }))
+            .await
+    }
+
+    /// Puts new keys in front of the old ones.
+    pub(crate) async fn rotate(&self) {
+        self.control("/rotate", json!({})).await;
+    }
+
+    /// Forgets all keys but the newest.
+    pub(crate) async fn retire(&self) {
+        self.control("/retire", json!({})).await;
+    }
+
+    /// Falls over, or comes back.
+    pub(crate) async fn enter(&self, mode: Mode) {
+        let mode = match mode {
+            Mode::Up => "up",
+            Mode::Refuse => "refuse",
+            Mode::Hang => "hang",
+            Mode::Fail => "fail",
+        };
+        self.control("/mode", json!({ "mode": mode })).await;
+    }
+
+    /// How often someone has asked for the key set.
+    pub(crate) async fn fetches(&self) -> u64 {
+        let answer = Ask::get("/state").send(self.control).await;
+        answer.json()["jwks_fetches"].as_u64().unwrap()
+    }
+
+    /// Waits until the key set has been asked for `count` times in all.
+    pub(crate) async fn await_fetches(&self, count: u64) {
+        let ask = || async {
+            let path = format!("/await?fetches={count}");
+            Some(Ask::get(path).send(self.control).await)
+        };
+        eventually("a fetch of the key set", ask).await;
+    }
+
+    async fn control_mint(&self, order: Value) -> String {
+        let answer = self.control("/mint", order).await;
+        answer["token"].as_str().unwrap().to_owned()
+    }
+
+    async fn control(&self, path: &str, body: Value) -> Value {
+        let answer = Ask::post(path)
+            .body(body.to_string())
+            .send(self.control)
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()
+    }
+}

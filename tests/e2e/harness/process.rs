@@ -1,0 +1,59 @@
+//! Child processes that cannot outlive the tests.
+//!
+//! A `Drop` is not enough: gateways shared by many tests live in statics, which are
+//! never dropped, and a test run can be killed. So each child is tied to a pipe that
+//! only this process holds: when the pipe closes, for whatever reason, it dies.
+
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// A child process that dies with this value and with this process.
+pub(crate) struct Process(Child);
+
+impl Process {
+    /// Starts a program that exits by itself when its standard input closes.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        Self(
+            command
+                .stdin(Stdio::piped())
+                .spawn()
+                .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}")),
+        )
+    }
+
+    /// Starts a program that does not care about its standard input, on a leash.
+    pub(crate) fn leashed(program: &Command) -> Self {
+        let mut leash = Command::new("sh");
+        leash
+            .args(["-c", LEASH, "leash"])
+            .arg(program.get_program())
+            .args(program.get_args())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit());
+        Self::spawn(leash)
+    }
+
+    /// The child itself, for its standard output.
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.0
+    }
+
+    /// How the process ended, if it has ended.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().expect("the state of a child process")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+/// The program takes over the shell's process; what stays behind is a watcher that
+/// reads the pipe and kills it at its end.
+const LEASH: &str = r#"
+exec 3<&0
+( read -r _ <&3; kill -KILL $$ ) >/dev/null 2>&1 &
+exec "$@" </dev/null 3<&-
+"#;
