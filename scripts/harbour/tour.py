@@ -1,0 +1,182 @@
+"""The tour: one request after another, each with its answer and its explanation.
+
+It is also a test: every stop says what must come back, and the tour fails when
+something else does.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Callable, Optional
+
+from harbour.checks import masked_but_four, mentions, shows, without_error
+from harbour.client import Client
+
+
+@dataclass
+class Stop:
+    """One request of the tour, and what must come of it."""
+
+    title: str
+    why: str
+    method: str
+    target: str
+    status: int
+    token: Optional[dict] = None
+    body: Optional[dict] = None
+    listener: str = "http"
+    # How often the request may be repeated until the status comes.
+    tries: int = 1
+    # Whether to show the audit record itself.
+    shows_record: bool = False
+    # Says what is wrong with the answer and its audit record, or nothing.
+    wrong: Callable = field(default=lambda answer, record: None)
+
+
+def walk(stand, page):
+    """Walks all stops, and returns how many went wrong."""
+    trust = stand.work / "keys" / "tls.crt"
+    clients = {
+        "http": Client(stand.ports["http"]),
+        "https": Client(stand.ports["https"], trust=trust),
+    }
+    failures = 0
+    stops = list(plan())
+    for number, stop in enumerate(stops, 1):
+        page.title(f"{number}/{len(stops)}  {stop.title}", stop.why)
+        complaint = visit(stand, page, clients[stop.listener], stop)
+        if complaint:
+            failures += 1
+            page.bad(complaint)
+    for client in clients.values():
+        client.close()
+    return failures
+
+
+def visit(stand, page, client, stop):
+    token = stand.token(**stop.token) if stop.token else None
+    page.request(curl(stop, client.origin), stop.token)
+    if stop.listener == "https":
+        page.note(f"connected with {client.tls_version()}")
+    for _ in range(stop.tries):
+        answer = client.ask(stop.method, stop.target, token, None, stop.body)
+        if answer.status == stop.status:
+            break
+        if stop.tries > 1:
+            page.note(f"{answer.status} {answer.reason}")
+    page.answer(answer)
+    line = stand.audit(answer.request_id)
+    page.explanation(stand.explain(line))
+    if stop.shows_record:
+        page.record(line)
+    if answer.status != stop.status:
+        return f"this should have been {stop.status}, not {answer.status}"
+    return stop.wrong(answer, json.loads(line))
+
+
+def curl(stop, origin):
+    """The request as one would type it."""
+    words = ["curl"]
+    if stop.method != "GET":
+        words.append(f"-X {stop.method}")
+    if stop.listener == "https":
+        words.append("--cacert tls.crt")
+    if stop.token:
+        words.append('-H "authorization: Bearer $TOKEN"')
+    if stop.body is not None:
+        words.append(f"--json '{json.dumps(stop.body)}'")
+    if "/.." in stop.target:
+        words.append("--path-as-is")
+    return " ".join([*words, f"'{origin}{stop.target}'"])
+
+
+def plan():
+    """The stops, in order."""
+    support = {"subject": "ingrid", "client": "helpdesk", "scope": "customers:read orders:read"}
+    care = {"subject": "bram", "client": "customer-care", "scope": "customers:read customers:personal"}
+    books = {"subject": "noor", "client": "bookkeeping", "scope": "payments:read payments:write"}
+    one_order = "/v1/orders/15fc8e0b-76b2-4fc1-bd44-373e496ebf61"
+
+    yield Stop(
+        "The open door, over TLS",
+        "`security: []` makes this one operation public.",
+        *("GET", "/v1/status", 200),
+        listener="https",
+    )
+    yield Stop(
+        "No token",
+        "Everything else asks for one. The challenge names no error, for there was no attempt (RFC 6750 §3.1).",
+        *("GET", "/v1/customers/c-1002", 401),
+        wrong=lambda answer, record: without_error(answer.headers.get("www-authenticate", "")),
+    )
+    yield Stop(
+        "A good token",
+        "The scope opens the operation. The caller's clearance is `public`, so what the document "
+        "classifies higher is removed, redacted or cut to its last four characters.",
+        *("GET", "/v1/customers/c-1002", 200, support),
+        wrong=lambda answer, record: (
+            shows(answer.json, "name", "***")
+            or ("`lifetime_value` is internal and must not be here" if "lifetime_value" in answer.json else None)
+            or masked_but_four(answer.json["bank_account"]["iban"])
+        ),
+    )
+    yield Stop(
+        "The same call, a higher clearance",
+        "The scope `customers:personal` raises the clearance. The bank account is `financial`, higher still.",
+        *("GET", "/v1/customers/c-1002", 200, care),
+        wrong=lambda answer, record: (
+            shows(answer.json, "name", "Zoë Brandt")
+            or masked_but_four(answer.json["bank_account"]["iban"])
+        ),
+    )
+    yield Stop(
+        "The wrong scope",
+        "The token is good, and it is not for this.",
+        *("GET", "/v1/payments", 403, support),
+        wrong=lambda answer, record: mentions(answer, "www-authenticate", "insufficient_scope", "payments:read"),
+    )
+    yield Stop(
+        "An expired token",
+        "Signed by the right key, and ten minutes late.",
+        *("GET", "/v1/orders", 401, {**support, "expires_in": "-10m"}),
+        wrong=lambda answer, record: mentions(answer, "www-authenticate", "invalid_token"),
+    )
+    yield Stop(
+        "A path that nobody declared",
+        "The shop does answer it, with every customer and every card: somebody's convenience from years ago. "
+        "The document does not know it, so for the world it is not there.",
+        *("GET", "/v1/admin/export", 404, care),
+    )
+    yield Stop(
+        "A method that nobody declared",
+        "Orders are cancelled, never deleted.",
+        *("DELETE", one_order, 405, support),
+        wrong=lambda answer, record: mentions(answer, "allow", "GET", "PATCH"),
+    )
+    yield Stop(
+        "A path that means two things",
+        "To one server this is an order, to another it is the status page. It is refused before anyone can differ.",
+        *("GET", "/v1/orders/..%2fstatus", 400, support),
+    )
+    yield Stop(
+        "Too many refunds",
+        "The operation has `x-quota: strict`: one a second, three at once, for each client.",
+        *("POST", "/v1/payments/pay-000003/refunds", 429, books, {"amount": {"amount": "5.00", "currency": "EUR"}}),
+        tries=12,
+        wrong=lambda answer, record: mentions(answer, "retry-after", ""),
+    )
+    yield Stop(
+        "An odd request",
+        "Token, scope and path are all in order, yet nobody searches like this. The forest has learnt what is "
+        "normal here; its stage observes, so the request passes, and the record says why it stands out.",
+        *("GET", "/v1/customers?q=%27%20OR%201%3D1%3B%20--%20&limit=100000&country=XX&debug=true", 200, support),
+        shows_record=True,
+        wrong=lambda answer, record: unflagged(record),
+    )
+
+
+def unflagged(record):
+    """Why the record does not show a request that the forest found odd."""
+    findings = [one["outcome"] for one in record.get("stages", []) if one["stage"] == "anomaly"]
+    if findings != ["would_deny"]:
+        return f"the anomaly stage should have found this odd: {findings}, score {record.get('score')}"
+    return None if record.get("oddities") else "an odd request must come with its reasons"
