@@ -1,5 +1,6 @@
 //! How the command speaks: problems to standard error, a fixed exit code for each end.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -49,17 +50,22 @@ pub fn bad_input(message: &str) -> ExitCode {
 /// # Errors
 /// As the file system says; the old content is then still there.
 pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.new", std::process::id()));
-    let fresh = path.with_file_name(name);
-    let written = fs::File::create(&fresh).and_then(|mut file| {
-        file.write_all(content)?;
-        file.sync_all()
-    });
-    written
-        .and_then(|()| fs::rename(&fresh, path))
-        .inspect_err(|_| {
-            // Best effort: the error itself is what the caller must see.
-            let _ = fs::remove_file(&fresh);
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::other("it names no file"))?;
+    let mut beside = OsString::from(".");
+    beside.push(name);
+    beside.push(format!(".{}.tmp", std::process::id()));
+    let beside = path.with_file_name(beside);
+    let written = fs::File::create(&beside)
+        .and_then(|mut file| {
+            file.write_all(content)?;
+            file.sync_all()
         })
+        .and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        // The first error is the one to tell; a left-over file is the lesser evil.
+        let _ = fs::remove_file(&beside);
+    }
+    written
 }

@@ -5,16 +5,15 @@
 
 mod audit;
 
-use std::ffi::OsString;
-use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
 
 use self::audit::Audit;
+use super::report::write_whole;
 use crate::model::{
     DEFAULT_FALSE_POSITIVE_RATE, Model, TrainOptions, Training, train as train_model,
 };
@@ -173,29 +172,6 @@ fn print(text: &str) -> ExitCode {
     }
 }
 
-/// Writes a file so that whoever reads it finds the old content or the new one,
-/// never a part.
-fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| io::Error::other("it names no file"))?;
-    let mut beside = OsString::from(".");
-    beside.push(name);
-    beside.push(format!(".{}.tmp", std::process::id()));
-    let beside = path.with_file_name(beside);
-    let written = File::create(&beside)
-        .and_then(|mut file| {
-            file.write_all(content)?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        // The first error is the one to tell; a left-over file is the lesser evil.
-        let _ = fs::remove_file(&beside);
-    }
-    written
-}
-
 /// From how many rows on training takes seconds and says where it is.
 const LONG_WORK: usize = 20_000;
 
@@ -204,6 +180,8 @@ mod tests {
     use super::*;
     use crate::profile::Observation;
     use clap::Parser;
+    use std::fs;
+    use std::path::Path;
 
     #[derive(Parser)]
     struct Line {

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use crate::denial::{Denial, Malformed};
 use crate::policy::Policy;
+use crate::policy::route::template::decode;
 use crate::request::{Headers, RequestHead};
 use crate::trail::{Stage, Trail};
 
@@ -215,31 +216,6 @@ fn hex_byte(digits: &str) -> Option<u8> {
         .bytes()
         .all(|digit| digit.is_ascii_hexdigit())
         .then(|| u8::from_str_radix(digits, 16).ok())?
-}
-
-/// Percent-decoding; a broken escape stays as it is.
-pub fn decode(text: &str) -> Cow<'_, [u8]> {
-    if !text.contains('%') {
-        return Cow::Borrowed(text.as_bytes());
-    }
-    let mut parts = text.split('%');
-    let mut out: Vec<u8> = parts.next().unwrap_or_default().into();
-    for part in parts {
-        match part
-            .split_at_checked(2)
-            .and_then(|(digits, rest)| Some((hex_byte(digits)?, rest)))
-        {
-            Some((byte, rest)) => {
-                out.push(byte);
-                out.extend_from_slice(rest.as_bytes());
-            }
-            None => {
-                out.push(b'%');
-                out.extend_from_slice(part.as_bytes());
-            }
-        }
-    }
-    Cow::Owned(out)
 }
 
 /// As a form is decoded: a plus sign is a space.

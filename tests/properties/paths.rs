@@ -3,7 +3,7 @@
 use std::cell::LazyCell;
 
 use portcullis::policy::Policy;
-use portcullis::stage::hygiene::decode;
+use portcullis::policy::route::template::decode;
 use proptest::prelude::*;
 
 use crate::shop::{policy, screened};
