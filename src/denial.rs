@@ -1,12 +1,18 @@
 //! Every refusal, and the response that tells the client of it.
 //!
-//! One closed enum: status, public text, challenge and log code each come from
-//! one exhaustive `match`, so no refusal can lack one of them. Public texts hold
-//! nothing that came from the client and no reason that would help an attacker.
+//! One closed enum: status, log code and public text come from one exhaustive
+//! `match`, so no refusal can lack one of them. Public texts hold nothing that came
+//! from the client and no reason that would help an attacker.
+
+mod challenge;
+mod problem;
 
 use serde_json::json;
 
 use crate::jose::TokenError;
+use problem::Problem;
+
+pub use challenge::{Challenges, Fault, Offer};
 
 /// Why a request, or the response to it, does not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,168 +83,120 @@ pub struct Refusal {
 impl Denial {
     /// The HTTP status code.
     pub fn status(&self) -> u16 {
-        match self {
-            Denial::Malformed(_) | Denial::BadCredential => 400,
-            Denial::NoCredential | Denial::BadToken(_) => 401,
-            Denial::InsufficientScope { .. } | Denial::Anomalous => 403,
-            Denial::PathNotDeclared => 404,
-            Denial::MethodNotDeclared { .. } => 405,
-            Denial::QuotaExceeded { .. } => 429,
-            Denial::Unexpected => 500,
-            Denial::ResponseUnmaskable => 502,
-            Denial::KeysUnavailable | Denial::QuotaUncounted => 503,
-        }
+        self.facts().status
     }
 
     /// The code for logs: stable, and more exact than the public text.
     pub fn code(&self) -> &'static str {
-        match self {
-            Denial::Malformed(Malformed::RequestLine) => "malformed_request_line",
-            Denial::Malformed(Malformed::AmbiguousPath) => "ambiguous_path",
-            Denial::Malformed(Malformed::HeaderValue) => "malformed_header_value",
-            Denial::Malformed(Malformed::RepeatedHeader) => "repeated_header",
-            Denial::Malformed(Malformed::Address) => "address_unreadable",
-            Denial::PathNotDeclared => "path_not_declared",
-            Denial::MethodNotDeclared { .. } => "method_not_declared",
-            Denial::NoCredential => "credential_missing",
-            Denial::BadToken(error) => error.code(),
-            Denial::BadCredential => "credential_malformed",
-            Denial::KeysUnavailable => "keys_unavailable",
-            Denial::InsufficientScope { .. } => "insufficient_scope",
-            Denial::QuotaExceeded { .. } => "quota_exceeded",
-            Denial::QuotaUncounted => "quota_uncounted",
-            Denial::Anomalous => "anomalous",
-            Denial::ResponseUnmaskable => "response_unmaskable",
-            Denial::Unexpected => "unexpected_event",
+        self.facts().code
+    }
+
+    /// All that is fixed about a refusal, in one place for each.
+    fn facts(&self) -> Facts {
+        let (status, code, problem) = match self {
+            Denial::Malformed(what) => (400, what.code(), problem::MALFORMED_REQUEST),
+            Denial::PathNotDeclared => (404, "path_not_declared", problem::PATH_NOT_DECLARED),
+            Denial::MethodNotDeclared { .. } => {
+                (405, "method_not_declared", problem::METHOD_NOT_DECLARED)
+            }
+            Denial::NoCredential => (401, "credential_missing", problem::CREDENTIAL_MISSING),
+            Denial::BadCredential => (400, "credential_malformed", problem::MALFORMED_CREDENTIAL),
+            Denial::BadToken(error) => (401, error.code(), problem::TOKEN_INVALID),
+            Denial::KeysUnavailable => (503, "keys_unavailable", problem::KEYS_UNAVAILABLE),
+            Denial::InsufficientScope { .. } => {
+                (403, "insufficient_scope", problem::INSUFFICIENT_SCOPE)
+            }
+            Denial::QuotaExceeded { .. } => (429, "quota_exceeded", problem::QUOTA_EXCEEDED),
+            Denial::QuotaUncounted => (503, "quota_uncounted", problem::QUOTA_UNAVAILABLE),
+            Denial::Anomalous => (403, "anomalous", problem::REQUEST_REFUSED),
+            Denial::ResponseUnmaskable => (502, "response_unmaskable", problem::RESPONSE_WITHHELD),
+            Denial::Unexpected => (500, "unexpected_event", problem::INTERNAL_ERROR),
+        };
+        Facts {
+            status,
+            code,
+            problem,
         }
     }
 
-    /// The last part of the problem type, its title and what the client may know.
-    fn problem(&self) -> (&'static str, &'static str, &'static str) {
+    /// What a challenge says is wrong; `None`: the refusal is none that another
+    /// credential would mend.
+    fn challenged(&self) -> Option<Fault> {
         match self {
-            Denial::Malformed(_) => (
-                "malformed-request",
-                "Malformed request",
-                "The request is malformed or ambiguous.",
-            ),
-            Denial::BadCredential => (
-                "malformed-credential",
-                "Malformed credential",
-                "Send exactly one credential, as `Authorization: Bearer <token>`.",
-            ),
-            Denial::PathNotDeclared => (
-                "path-not-declared",
-                "Not found",
-                "The API declares no operation at this path.",
-            ),
-            Denial::MethodNotDeclared { .. } => (
-                "method-not-declared",
-                "Method not allowed",
-                "The API declares other methods for this path.",
-            ),
-            Denial::NoCredential => (
-                "credential-missing",
-                "Authentication required",
-                "This operation needs an access token.",
-            ),
-            Denial::BadToken(_) => (
-                "token-invalid",
-                "Invalid token",
-                "The access token is expired, revoked, malformed or not meant for this API.",
-            ),
-            Denial::KeysUnavailable => (
-                "keys-unavailable",
-                "Authentication unavailable",
-                "The token cannot be verified at the moment.",
-            ),
-            Denial::InsufficientScope { .. } => (
-                "insufficient-scope",
-                "Insufficient scope",
-                "The access token lacks a scope that this operation needs.",
-            ),
-            Denial::QuotaExceeded { .. } => (
-                "quota-exceeded",
-                "Too many requests",
-                "The quota is spent; try again after the time in `Retry-After`.",
-            ),
-            Denial::QuotaUncounted => (
-                "quota-unavailable",
-                "Quota unavailable",
-                "The request could not be counted at the moment.",
-            ),
-            Denial::Anomalous => (
-                "request-refused",
-                "Request refused",
-                "The request is unlike those this API receives.",
-            ),
-            Denial::ResponseUnmaskable => (
-                "response-withheld",
-                "Response withheld",
-                "The upstream's response could not be made safe to pass on.",
-            ),
-            Denial::Unexpected => (
-                "internal-error",
-                "Internal error",
-                "The gateway could not decide about this request.",
-            ),
+            Denial::NoCredential => Some(Fault::Missing),
+            Denial::BadToken(_) => Some(Fault::InvalidToken),
+            Denial::BadCredential => Some(Fault::InvalidRequest),
+            Denial::InsufficientScope { scope } => Some(Fault::InsufficientScope(scope.clone())),
+            _ => None,
         }
     }
 
-    /// Headers beside the content type: challenges, `Allow`, `Retry-After`.
+    /// Headers beside the content type and the challenges.
     fn headers(&self) -> Option<(&'static str, String)> {
         match self {
-            // RFC 6750 §3.1: no error code when no credential came.
-            Denial::NoCredential => Some(("www-authenticate", "Bearer".into())),
-            Denial::BadToken(_) => {
-                Some(("www-authenticate", "Bearer error=\"invalid_token\"".into()))
-            }
-            Denial::BadCredential => Some((
-                "www-authenticate",
-                "Bearer error=\"invalid_request\"".into(),
-            )),
-            Denial::InsufficientScope { scope } => Some((
-                "www-authenticate",
-                format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\""),
-            )),
             Denial::MethodNotDeclared { allow } => Some(("allow", allow.clone())),
             Denial::QuotaExceeded {
                 retry_after_seconds,
             } => Some(("retry-after", retry_after_seconds.to_string())),
             Denial::KeysUnavailable | Denial::QuotaUncounted => Some(("retry-after", "1".into())),
-            Denial::Malformed(_)
-            | Denial::PathNotDeclared
-            | Denial::Anomalous
-            | Denial::ResponseUnmaskable
-            | Denial::Unexpected => None,
+            _ => None,
         }
     }
 
     /// The response for the client. `request_id` becomes the `instance` when it
-    /// is a UUID, which is what Envoy makes.
-    pub fn refusal(&self, request_id: Option<&str>) -> Refusal {
-        let (kind, title, detail) = self.problem();
-        let mut problem = json!({
-            "type": format!("{TYPE_BASE}{kind}"),
-            "title": title,
-            "status": self.status(),
-            "detail": detail,
+    /// is a UUID, which is what Envoy makes; `challenges` are the operation's.
+    pub fn refusal(&self, request_id: Option<&str>, challenges: &Challenges) -> Refusal {
+        let Facts {
+            status, problem, ..
+        } = self.facts();
+        let mut document = json!({
+            "type": format!("{TYPE_BASE}{}", problem.kind),
+            "title": problem.title,
+            "status": status,
+            "detail": problem.detail,
         });
-        if let (Some(id), Some(members)) =
-            (request_id.filter(|id| is_uuid(id)), problem.as_object_mut())
-        {
+        if let (Some(id), Some(members)) = (
+            request_id.filter(|id| is_uuid(id)),
+            document.as_object_mut(),
+        ) {
             members.insert("instance".into(), format!("urn:uuid:{id}").into());
         }
         let mut headers = vec![
             ("content-type", "application/problem+json".to_string()),
             ("cache-control", "no-store".to_string()),
         ];
-        headers.extend(self.headers().map(|(name, value)| (name, visible(&value))));
+        let challenge = |value| ("www-authenticate", value);
+        if let Some(fault) = self.challenged() {
+            headers.extend(challenges.say(&fault).into_iter().map(challenge));
+        }
+        headers.extend(self.headers());
+        for (_, value) in &mut headers {
+            *value = visible(value);
+        }
         Refusal {
-            status: self.status(),
+            status,
             headers,
-            body: problem.to_string().into_bytes(),
+            body: document.to_string().into_bytes(),
         }
     }
+}
+
+impl Malformed {
+    fn code(self) -> &'static str {
+        match self {
+            Malformed::RequestLine => "malformed_request_line",
+            Malformed::AmbiguousPath => "ambiguous_path",
+            Malformed::HeaderValue => "malformed_header_value",
+            Malformed::RepeatedHeader => "repeated_header",
+            Malformed::Address => "address_unreadable",
+        }
+    }
+}
+
+struct Facts {
+    status: u16,
+    code: &'static str,
+    problem: Problem,
 }
 
 /// Every header value passes here: Envoy would send a CR LF on as a new header.
@@ -274,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_missing_credential_is_challenged_without_an_error_code() {
-        let refusal = Denial::NoCredential.refusal(None);
+        let refusal = Denial::NoCredential.refusal(None, &Challenges::default());
         assert_eq!(refusal.status, 401);
         assert_eq!(header(&refusal, "www-authenticate"), Some("Bearer"));
         assert_eq!(
@@ -288,7 +246,7 @@ mod tests {
         let refusal = Denial::InsufficientScope {
             scope: "a b".into(),
         }
-        .refusal(None);
+        .refusal(None, &Challenges::default());
         assert_eq!(
             header(&refusal, "www-authenticate"),
             Some("Bearer error=\"insufficient_scope\", scope=\"a b\"")
@@ -300,13 +258,20 @@ mod tests {
         let refusal = Denial::MethodNotDeclared {
             allow: "GET\r\nx: y".into(),
         }
-        .refusal(None);
+        .refusal(None, &Challenges::default());
         assert_eq!(header(&refusal, "allow"), Some("GETx: y"));
     }
 
     #[test]
     fn only_a_uuid_becomes_the_instance() {
-        let body = |id| String::from_utf8(Denial::PathNotDeclared.refusal(Some(id)).body).unwrap();
+        let body = |id| {
+            String::from_utf8(
+                Denial::PathNotDeclared
+                    .refusal(Some(id), &Challenges::default())
+                    .body,
+            )
+            .unwrap()
+        };
         assert!(
             body("0f9e8d7c-0000-4000-8000-123456789abc")
                 .contains("urn:uuid:0f9e8d7c-0000-4000-8000-123456789abc")

@@ -6,6 +6,7 @@
 //! and a pair of state and event that nobody expected denies.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use crate::denial::Denial;
 use crate::jose::Signatures;
@@ -13,7 +14,7 @@ use crate::policy::{OPERATION_HEADER, Policy};
 use crate::request::{RequestHead, ResponseHead};
 use crate::stage::authn::cache::TokenCache;
 use crate::stage::authn::keys::KeyRing;
-use crate::stage::authn::{self, Authenticated, Caller, KeysNeeded};
+use crate::stage::authn::{self, Authenticated, Caller, Needed, Waited};
 use crate::stage::hygiene::{self, Screened};
 use crate::stage::masking::{self, Treatment};
 use crate::stage::{self, Admitted};
@@ -33,6 +34,8 @@ pub struct World<'a> {
     pub store: &'a dyn Store,
     /// Who checks signatures.
     pub signatures: &'a dyn Signatures,
+    /// Random bytes that all workers share and nobody else knows.
+    pub secret: &'a [u8; 32],
     /// Now.
     pub now: Time,
 }
@@ -44,8 +47,8 @@ pub enum Event<'a> {
     RequestHead(RequestHead),
     /// More of the request's body, or its end, arrived.
     RequestBody,
-    /// Keys that were asked for have come, or will not come.
-    Keys,
+    /// What was awaited has come, or will not come.
+    Arrived,
     /// The response's head arrived.
     ResponseHead(ResponseHead),
     /// More of the response's body arrived.
@@ -66,8 +69,8 @@ pub enum Body<'a> {
 pub enum Step {
     /// Let it go on, with these changes.
     Continue(Edits),
-    /// Hold it until the keys are there, then send [`Event::Keys`].
-    AwaitKeys(KeysNeeded),
+    /// Hold it and fetch this, then send [`Event::Arrived`].
+    Await(Needed),
     /// Hold it; an event that was announced before will release it.
     Wait,
     /// Hold the response's head and collect its body.
@@ -92,8 +95,8 @@ pub struct Edits {
 pub enum Flow {
     /// Nothing came yet.
     Start,
-    /// The request waits for an issuer's keys.
-    AwaitingKeys(Box<Screened>),
+    /// The request waits for something that must be fetched.
+    Awaiting(Box<Screened>, Waited),
     /// The request may go to the upstream, and its response must be looked at.
     Admitted(Admitted),
     /// The response's body is being collected.
@@ -120,14 +123,14 @@ impl Flow {
         match (self, event) {
             (Flow::Start, Event::RequestHead(head)) => {
                 match hygiene::screen(head, world.policy, trail) {
-                    Ok(screened) => decide(Box::new(screened), world, false, trail),
+                    Ok(screened) => decide(Box::new(screened), world, Waited::default(), trail),
                     Err(denial) => (Flow::Refused, Step::Reply(denial)),
                 }
             }
-            (Flow::AwaitingKeys(screened), Event::Keys) => decide(screened, world, true, trail),
-            (Flow::AwaitingKeys(screened), Event::RequestBody) => {
-                (Flow::AwaitingKeys(screened), Step::Wait)
+            (Flow::Awaiting(screened, waited), Event::Arrived) => {
+                decide(screened, world, waited, trail)
             }
+            (flow @ Flow::Awaiting(..), Event::RequestBody) => (flow, Step::Wait),
             (flow @ Flow::Admitted(_), Event::RequestBody) => (flow, go_on()),
             (Flow::Admitted(admitted), Event::ResponseHead(head)) => {
                 respond(admitted, &head, world, trail)
@@ -143,9 +146,7 @@ impl Flow {
             }
             // Envoy answers by itself when a request is malformed, or waits for too
             // long; the upstream has not seen the request.
-            (Flow::Start | Flow::AwaitingKeys(_), Event::ResponseHead(_)) => {
-                (Flow::Refused, go_on())
-            }
+            (Flow::Start | Flow::Awaiting(..), Event::ResponseHead(_)) => (Flow::Refused, go_on()),
             (
                 Flow::Passing,
                 Event::RequestBody | Event::ResponseHead(_) | Event::ResponseBody(_),
@@ -167,10 +168,10 @@ impl Flow {
 fn decide(
     screened: Box<Screened>,
     world: &World,
-    final_try: bool,
+    waited: Waited,
     trail: &mut Trail,
 ) -> (Flow, Step) {
-    match consider(&screened, world, final_try, trail) {
+    match consider(&screened, world, waited, trail) {
         Ok(Considered::Admitted(admitted, edits)) => {
             trail.admit();
             if masking::concerns(&admitted, world.policy) {
@@ -179,26 +180,27 @@ fn decide(
             trail.pass(Stage::Masking, "nothing to hide");
             (Flow::Passing, Step::Continue(edits))
         }
-        Ok(Considered::KeysNeeded(needed)) => {
-            (Flow::AwaitingKeys(screened), Step::AwaitKeys(needed))
-        }
+        Ok(Considered::Needed(needed)) => (
+            Flow::Awaiting(screened, waited.and(&needed)),
+            Step::Await(needed),
+        ),
         Err(denial) => (Flow::Refused, Step::Reply(denial)),
     }
 }
 
 enum Considered {
     Admitted(Admitted, Edits),
-    KeysNeeded(KeysNeeded),
+    Needed(Needed),
 }
 
 fn consider(
     screened: &Screened,
     world: &World,
-    final_try: bool,
+    waited: Waited,
     trail: &mut Trail,
 ) -> Result<Considered, Denial> {
     let policy = world.policy;
-    let route = if final_try {
+    let route = if waited != Waited::default() {
         // It was found and recorded before the wait.
         stage::route(screened, policy, &mut Trail::default())?
     } else {
@@ -207,9 +209,10 @@ fn consider(
     let access = route
         .as_ref()
         .map_or(&policy.undeclared, |(_, operation, _)| &operation.access);
-    let caller = match authn::authenticate(screened, access, world, final_try, trail)? {
+    trail.challenges = Rc::clone(&access.challenges);
+    let caller = match authn::authenticate(screened, access, world, waited, trail)? {
         Authenticated::Known(caller) => caller,
-        Authenticated::KeysNeeded(needed) => return Ok(Considered::KeysNeeded(needed)),
+        Authenticated::Needed(needed) => return Ok(Considered::Needed(needed)),
     };
     let admitted = stage::admit(screened, route, &caller, world, trail)?;
     let edits = request_edits(screened, &admitted, &caller, policy);

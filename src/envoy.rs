@@ -7,7 +7,7 @@
 mod exchange;
 mod host;
 mod http;
-
 mod root;
 mod shared;
+mod waiting;
 mod worker;

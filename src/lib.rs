@@ -23,6 +23,7 @@ pub mod denial;
 pub mod engine;
 #[cfg(target_family = "wasm")]
 mod envoy;
+pub mod fetch;
 pub mod forest;
 pub mod jose;
 pub mod mask;

@@ -4,6 +4,7 @@
 //! [`plugin`] is both in the one JSON document that Envoy carries to the filter,
 //! and [`compile`] makes a [`Policy`] of it or lists every problem.
 
+mod access;
 pub mod address;
 pub mod api;
 pub mod compile;
@@ -15,11 +16,13 @@ pub mod route;
 pub mod source;
 pub mod structure;
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::jose::{Algorithm, Claims, KeySet};
 use crate::mask::{Rules, Table};
 use crate::model::Model;
+pub use access::{Access, Demand, Proof, Requirement, Scheme};
 use address::Address;
 use api::{Location, Parameter, Response};
 use route::Router;
@@ -39,6 +42,8 @@ pub struct Policy {
     /// What is asked of a request to an undeclared operation when routing only
     /// observes: a token of any issuer.
     pub undeclared: Access,
+    /// The document's security schemes.
+    pub schemes: Vec<Scheme>,
     /// Whose tokens are believed.
     pub issuers: Vec<Issuer>,
     /// Who may see what.
@@ -51,6 +56,8 @@ pub struct Policy {
     pub slots: u32,
     /// Headers that tell the upstream who calls.
     pub identity: Vec<IdentityHeader>,
+    /// The claims, by their first names, that stages ask about after authentication.
+    pub kept_claims: BTreeSet<String>,
     /// The learned model.
     pub anomaly: Option<Anomaly>,
 }
@@ -91,15 +98,6 @@ impl Operation {
             .iter()
             .find(|parameter| parameter.location == location && parameter.name == name)
     }
-}
-
-/// Who may call an operation.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Access {
-    /// Sets of scopes, any of which suffices; a token is needed for each.
-    pub alternatives: Vec<Vec<String>>,
-    /// Whether no token suffices as well.
-    pub public: bool,
 }
 
 /// Whose tokens are believed.

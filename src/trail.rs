@@ -6,10 +6,11 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::denial::Denial;
+use crate::denial::{Challenges, Denial, Refusal};
 use crate::policy::source::Mode;
 use crate::profile::Observation;
 
@@ -105,6 +106,8 @@ pub struct Trail {
     pub hidden: Vec<Hidden>,
     /// What the request looked like, for training.
     pub observation: Option<Observation>,
+    /// How one may authenticate for the operation.
+    pub challenges: Rc<Challenges>,
     findings: Vec<Finding>,
     denial: Option<Denial>,
     admitted: bool,
@@ -165,6 +168,11 @@ impl Trail {
     /// The refusal, if there was one.
     pub fn denial(&self) -> Option<&Denial> {
         self.denial.as_ref()
+    }
+
+    /// The response that a refusal of this exchange becomes.
+    pub fn refusal(&self, denial: &Denial) -> Refusal {
+        denial.refusal(self.request_id.as_deref(), &self.challenges)
     }
 
     /// The audit record of the finished exchange.

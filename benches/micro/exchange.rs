@@ -26,6 +26,7 @@ pub(crate) fn lines(token: &str, jwks: &str, line: impl Fn(&str, &mut dyn FnMut(
         tokens: &RefCell::new(TokenCache::default()),
         store: &MemoryStore::default(),
         signatures: &PureRust,
+        secret: &[7; 32],
         now: super::clock::since_1970(),
     };
     let request = || request(token);

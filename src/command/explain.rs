@@ -133,6 +133,7 @@ fn replay(policy: &Policy, request: &Path, jwks: &[String]) -> Result<Record, St
         tokens: &RefCell::new(TokenCache::default()),
         store: &MemoryStore::default(),
         signatures: &PureRust,
+        secret: &[0; 32],
         now,
     };
     let mut trail = Trail::default();
@@ -149,9 +150,9 @@ fn replay(policy: &Policy, request: &Path, jwks: &[String]) -> Result<Record, St
 fn run_through(recorded: &Recorded, world: &World, trail: &mut Trail) -> Option<u16> {
     let (mut flow, mut step) =
         Flow::Start.step(Event::RequestHead(request_head(recorded)), world, trail);
-    if let Step::AwaitKeys(_) = step {
+    if let Step::Await(_) = step {
         // What `--jwks` did not give will not come.
-        (flow, step) = flow.step(Event::Keys, world, trail);
+        (flow, step) = flow.step(Event::Arrived, world, trail);
     }
     if let Step::Reply(denial) = step {
         return Some(denial.status());

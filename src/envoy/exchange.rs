@@ -6,6 +6,7 @@ use std::rc::{Rc, Weak};
 use proxy_wasm::types::{Action, BufferType, MapType};
 
 use super::host;
+use super::waiting::Waiting;
 use super::worker::{Answer, Worker};
 use crate::denial::Denial;
 use crate::engine::{Body, Edits, Event, Flow, Step};
@@ -13,7 +14,7 @@ use crate::request::{Headers, RequestHead, ResponseHead, parse_address};
 use crate::trail::{Ending, Trail};
 
 /// The state of one exchange. It is shared between its stream's callbacks and the
-/// list of requests that wait for keys.
+/// list of requests that wait.
 pub(super) struct Exchange {
     context: u32,
     worker: Rc<Worker>,
@@ -91,10 +92,10 @@ impl Exchange {
         )
     }
 
-    /// The keys that the exchange waits for have come, or will not come.
-    pub(super) fn keys_arrived(exchange: &RefCell<Exchange>) {
+    /// What the exchange waits for has come, or will not come.
+    pub(super) fn arrived(exchange: &RefCell<Exchange>) {
         if let Ok(mut exchange) = exchange.try_borrow_mut()
-            && exchange.handle(Event::Keys) == Action::Continue
+            && exchange.handle(Event::Arrived) == Action::Continue
         {
             host::resume_request();
         }
@@ -121,7 +122,7 @@ impl Exchange {
     fn handle(&mut self, event: Event<'_>) -> Action {
         let side = match event {
             Event::ResponseHead(_) | Event::ResponseBody(_) => Side::Response { body_length: 0 },
-            Event::RequestHead(_) | Event::RequestBody | Event::Keys => Side::Request,
+            Event::RequestHead(_) | Event::RequestBody | Event::Arrived => Side::Request,
         };
         let (flow, step) = self.step(event);
         self.flow = flow;
@@ -141,10 +142,15 @@ impl Exchange {
                 apply(&edits, side);
                 Action::Continue
             }
-            Step::AwaitKeys(needed) => match self.worker.want(needed) {
-                Answer::Now => self.handle(Event::Keys),
+            Step::Await(needed) => match self.worker.want(&needed) {
+                Answer::Now => self.handle(Event::Arrived),
                 Answer::Later => {
-                    self.worker.wait(needed, self.context, self.itself.clone());
+                    self.worker.wait(Waiting {
+                        needed,
+                        since: host::now(),
+                        context: self.context,
+                        exchange: self.itself.clone(),
+                    });
                     Action::Pause
                 }
             },
@@ -157,8 +163,10 @@ impl Exchange {
     }
 
     fn refuse(&self, denial: &Denial) {
-        let refusal = denial.refusal(self.trail.request_id.as_deref());
-        host::reply(&refusal, &format!("portcullis_{}", denial.code()));
+        host::reply(
+            &self.trail.refusal(denial),
+            &format!("portcullis_{}", denial.code()),
+        );
     }
 }
 

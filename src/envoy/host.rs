@@ -12,7 +12,7 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType};
 
 use crate::denial::Refusal;
-use crate::policy::RemoteSource;
+use crate::policy::address::Address;
 use crate::time::Time;
 
 pub(super) use raw::{Written, cas, resume_request};
@@ -81,18 +81,31 @@ pub(super) fn reply(refusal: &Refusal, details: &str) {
     }
 }
 
-/// Asks for an issuer's keys; the token of the call, unless the cluster is unknown.
-pub(super) fn fetch(source: &RemoteSource) -> Option<u32> {
-    let address = &source.address;
-    let headers = vec![
-        (":method", "GET"),
+/// Makes a call; its token, unless the cluster is unknown.
+pub(super) fn call(
+    cluster: &str,
+    address: &Address,
+    method: &str,
+    more: &[(&str, &str)],
+    body: &[u8],
+    timeout: Duration,
+) -> Option<u32> {
+    let mut headers = vec![
+        (":method", method),
         (":scheme", address.scheme.as_str()),
         (":authority", address.authority.as_str()),
         (":path", address.path.as_str()),
-        ("accept", "application/json"),
     ];
-    let timeout = source.keys.timeout.duration();
-    hostcalls::dispatch_http_call(&source.keys.cluster, headers, None, Vec::new(), timeout).ok()
+    headers.extend(more);
+    let body = (!body.is_empty()).then_some(body);
+    hostcalls::dispatch_http_call(cluster, headers, body, Vec::new(), timeout).ok()
+}
+
+/// Bytes that nobody can foresee, if the host has any.
+pub(super) fn random() -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// Acts for another context from here on; false when it is gone.

@@ -12,6 +12,7 @@ use proxy_wasm::types::Action;
 use super::exchange::Exchange;
 use super::host;
 use crate::denial::Denial;
+use crate::trail::Trail;
 
 /// A stream context of Envoy's.
 pub(super) struct Stream(pub(super) Rc<RefCell<Exchange>>);
@@ -56,7 +57,7 @@ impl Context for Unconfigured {}
 impl HttpContext for Unconfigured {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         let denial = Denial::Unexpected;
-        host::reply(&denial.refusal(None), denial.code());
+        host::reply(&Trail::default().refusal(&denial), denial.code());
         Action::Pause
     }
 }

@@ -1,4 +1,4 @@
-//! The root context: it takes a configuration or refuses it, and fetches keys.
+//! The root context: it takes a configuration or refuses it, and makes calls.
 
 use std::rc::Rc;
 
@@ -8,6 +8,7 @@ use proxy_wasm::types::{BufferType, ContextType, LogLevel, MapType};
 use super::exchange::Exchange;
 use super::host;
 use super::http::{Stream, Unconfigured};
+use super::shared;
 use super::worker::{TICK, Worker};
 use crate::policy::plugin;
 
@@ -33,7 +34,7 @@ impl Context for Root {
         let good = status.as_deref() == Some(b"200");
         let answer = good.then(|| host::body(BufferType::HttpCallResponseBody));
         if let Some(worker) = &self.worker {
-            worker.fetched(call, answer);
+            worker.answered(call, answer);
         }
     }
 }
@@ -43,12 +44,16 @@ impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
         match plugin::load(&host::body(BufferType::PluginConfiguration)) {
             Ok(policy) => {
+                let Some(secret) = shared::secret() else {
+                    log::error!("the host gives no random bytes; allow `random_get`");
+                    return false;
+                };
                 log::info!(
                     "policy {} with {} operations is in force",
                     policy.fingerprint,
                     policy.operations.len()
                 );
-                let worker = Worker::new(self.id, policy);
+                let worker = Worker::new(self.id, policy, secret);
                 if worker.fetches() {
                     host::wake_every(TICK);
                 }

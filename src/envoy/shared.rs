@@ -28,6 +28,24 @@ impl Store for SharedData {
     }
 }
 
+/// Random bytes that all workers share, made by whichever comes first. Nobody else
+/// knows them, so what is keyed by them cannot be foreseen or forged. `None`: the
+/// host gives none.
+pub(super) fn secret() -> Option<[u8; 32]> {
+    for _ in 0..MOST_TRIES {
+        if let Some((known, _)) = SharedData.read(SECRET)
+            && let Ok(known) = known.try_into()
+        {
+            return Some(known);
+        }
+        let fresh = host::random()?;
+        if SharedData.compare_and_swap(SECRET, &fresh, None).is_ok() {
+            return Some(fresh);
+        }
+    }
+    None
+}
+
 /// The host's BoringSSL where it knows the algorithm, Rust where it does not.
 pub(super) struct HostSignatures;
 
@@ -51,3 +69,6 @@ impl Signatures for HostSignatures {
         }
     }
 }
+
+const SECRET: &str = "portcullis/secret";
+const MOST_TRIES: u32 = 8;

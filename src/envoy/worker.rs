@@ -1,21 +1,21 @@
-//! What one worker holds for one configuration, and the requests that wait in it.
+//! What one worker holds for one configuration, and what it fetches for it.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Weak;
 use std::time::Duration;
 
-use super::exchange::Exchange;
 use super::host;
 use super::shared::{HostSignatures, SharedData};
+use super::waiting::{Waiting, WaitingRoom};
 use crate::engine::World;
+use crate::fetch::{SharedDocument, Wish};
 use crate::jose::KeySet;
+use crate::policy::address::Address;
 use crate::policy::source::OnMissing;
-use crate::policy::{IssuerKeys, Policy, RemoteSource};
-use crate::stage::authn::KeysNeeded;
+use crate::policy::{IssuerKeys, Policy};
 use crate::stage::authn::cache::TokenCache;
 use crate::stage::authn::keys::KeyRing;
-use crate::stage::authn::refresh::{SharedKeys, Wish};
+use crate::stage::authn::{KeysNeeded, Needed};
 use crate::time::Time;
 
 /// One worker's part of a configuration.
@@ -24,26 +24,35 @@ pub(super) struct Worker {
     policy: Policy,
     keys: RefCell<KeyRing>,
     tokens: RefCell<TokenCache>,
-    remotes: Vec<Remote>,
-    calls: RefCell<HashMap<u32, usize>>,
-    wishes: RefCell<Vec<(usize, Wish)>>,
-    waiting: RefCell<Vec<Waiting>>,
+    secret: [u8; 32],
+    documents: Vec<Document>,
+    calls: RefCell<HashMap<u32, Call>>,
+    wishes: RefCell<Vec<(Purpose, Wish)>>,
+    waiting: WaitingRoom,
 }
 
-struct Remote {
-    issuer: usize,
-    source: RemoteSource,
-    shared: SharedKeys,
+/// A document that is fetched for all workers.
+struct Document {
+    purpose: Purpose,
+    address: Address,
+    shared: SharedDocument,
 }
 
-struct Waiting {
-    needed: KeysNeeded,
-    since: Time,
-    context: u32,
-    exchange: Weak<RefCell<Exchange>>,
+/// What a document is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// The keys of the issuer at this place.
+    Keys(usize),
 }
 
-/// Whether a request must wait for keys.
+/// What a call is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    /// A document.
+    Document(Purpose),
+}
+
+/// Whether a request must wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
     /// All that can be known is known: decide.
@@ -53,32 +62,33 @@ pub(super) enum Answer {
 }
 
 impl Worker {
-    /// `root` is the id of the root context.
-    pub(super) fn new(root: u32, policy: Policy) -> Self {
-        let remote = |(issuer, keys): (usize, &IssuerKeys)| match keys {
+    /// `root` is the id of the root context, `secret` what all workers share.
+    pub(super) fn new(root: u32, policy: Policy, secret: [u8; 32]) -> Self {
+        let keys = |(issuer, keys): (usize, &IssuerKeys)| match keys {
             IssuerKeys::Fixed(_) => None,
-            IssuerKeys::Remote(source) => Some(Remote {
-                issuer,
-                source: source.clone(),
-                shared: SharedKeys::new(&source.keys),
+            IssuerKeys::Remote(source) => Some(Document {
+                purpose: Purpose::Keys(issuer),
+                address: source.address.clone(),
+                shared: SharedDocument::new(source.keys.schedule()),
             }),
         };
-        let remotes = policy
+        let documents = policy
             .issuers
             .iter()
             .map(|issuer| &issuer.keys)
             .enumerate()
-            .filter_map(remote)
+            .filter_map(keys)
             .collect();
         Worker {
             root,
             keys: RefCell::new(KeyRing::new(&policy)),
             policy,
             tokens: RefCell::default(),
-            remotes,
+            secret,
+            documents,
             calls: RefCell::default(),
             wishes: RefCell::default(),
-            waiting: RefCell::default(),
+            waiting: WaitingRoom::default(),
         }
     }
 
@@ -89,7 +99,7 @@ impl Worker {
 
     /// Whether there is anything to fetch.
     pub(super) fn fetches(&self) -> bool {
-        !self.remotes.is_empty()
+        !self.documents.is_empty()
     }
 
     /// Lends everything a decision may look at.
@@ -100,49 +110,22 @@ impl Worker {
             tokens: &self.tokens,
             store: &SharedData,
             signatures: &HostSignatures,
+            secret: &self.secret,
             now: host::now(),
         })
     }
 
-    /// A request needs keys: begins a fetch where that is allowed, and says
+    /// A request needs something: begins a fetch where that is allowed, and says
     /// whether there is something to wait for.
-    pub(super) fn want(&self, needed: KeysNeeded) -> Answer {
-        let Some(remote) = self.remote(needed.issuer) else {
-            return Answer::Now;
-        };
-        let now = host::now();
-        if self.adopt(remote, now) {
-            return Answer::Now;
-        }
-        let wish = if needed.unknown_key {
-            Wish::UnknownKey
-        } else {
-            Wish::Routine
-        };
-        let record = remote.shared.record(&SharedData);
-        let due = remote.shared.due(&record, wish, now);
-        if due {
-            self.bring_forward(needed.issuer, wish);
-        }
-        let under_way = due || remote.shared.under_way(&record, now);
-        let holds = remote.source.keys.on_missing == OnMissing::Hold;
-        let full = self.waiting.borrow().len() >= MOST_WAITING;
-        let worth_waiting = if needed.unknown_key { under_way } else { holds };
-        if worth_waiting && !full {
-            Answer::Later
-        } else {
-            Answer::Now
+    pub(super) fn want(&self, needed: &Needed) -> Answer {
+        match needed {
+            Needed::Keys(needed) => self.want_keys(*needed),
         }
     }
 
-    /// Keeps a request until its keys have come, or will not come.
-    pub(super) fn wait(&self, needed: KeysNeeded, context: u32, exchange: Weak<RefCell<Exchange>>) {
-        self.waiting.borrow_mut().push(Waiting {
-            needed,
-            since: host::now(),
-            context,
-            exchange,
-        });
+    /// Keeps a request until what it needs has come, or will not come.
+    pub(super) fn wait(&self, waiting: Waiting) {
+        self.waiting.enter(waiting);
     }
 
     /// Refreshes what is due, takes over what other workers fetched, and releases
@@ -150,91 +133,142 @@ impl Worker {
     pub(super) fn tick(&self) {
         let now = host::now();
         let wishes = std::mem::take(&mut *self.wishes.borrow_mut());
-        for remote in &self.remotes {
-            self.adopt(remote, now);
-            let wish = match wishes.contains(&(remote.issuer, Wish::UnknownKey)) {
-                true => Wish::UnknownKey,
+        for document in &self.documents {
+            self.adopt(document, now);
+            let wish = match wishes.contains(&(document.purpose, Wish::OutOfTurn)) {
+                true => Wish::OutOfTurn,
                 false => Wish::Routine,
             };
-            self.fetch_if_due(remote, wish, now);
+            self.fetch_if_due(document, wish, now);
         }
         self.release(now);
         host::wake_every(TICK);
     }
 
-    /// The answer to a fetch: `status` and body, or nothing when it failed.
-    pub(super) fn fetched(&self, call: u32, answer: Option<Vec<u8>>) {
-        let Some(issuer) = self.calls.borrow_mut().remove(&call) else {
-            return;
-        };
-        let Some(remote) = self.remote(issuer) else {
-            return;
-        };
+    /// The answer to a call: the body, or nothing when it failed.
+    pub(super) fn answered(&self, call: u32, answer: Option<Vec<u8>>) {
+        let call = self.calls.borrow_mut().remove(&call);
         let now = host::now();
-        let uri = &remote.source.keys.uri;
-        match answer {
-            None => {
-                log::warn!("the keys at {uri} could not be fetched");
-                remote.shared.failed(&SharedData, now);
+        match call {
+            Some(Call::Document(purpose)) => {
+                if let Some(document) = self.document(purpose) {
+                    self.fetched(document, answer, now);
+                }
             }
-            Some(document) => match KeySet::parse(&document) {
-                Ok(_) => {
-                    remote.shared.succeeded(&SharedData, &document, now);
-                    self.adopt(remote, now);
-                }
-                Err(problems) => {
-                    for problem in problems {
-                        log::warn!("the keys at {uri} are not usable: {problem}");
-                    }
-                    remote.shared.failed(&SharedData, now);
-                }
-            },
+            None => return,
         }
         self.release(now);
+    }
+
+    fn want_keys(&self, needed: KeysNeeded) -> Answer {
+        let purpose = Purpose::Keys(needed.issuer);
+        let (Some(document), Some(IssuerKeys::Remote(source))) = (
+            self.document(purpose),
+            self.policy
+                .issuers
+                .get(needed.issuer)
+                .map(|issuer| &issuer.keys),
+        ) else {
+            return Answer::Now;
+        };
+        let now = host::now();
+        if self.adopt(document, now) {
+            return Answer::Now;
+        }
+        let wish = if needed.unknown_key {
+            Wish::OutOfTurn
+        } else {
+            Wish::Routine
+        };
+        let record = document.shared.record(&SharedData);
+        let due = document.shared.due(&record, wish, now);
+        if due {
+            self.bring_forward(purpose, wish);
+        }
+        let under_way = due || document.shared.under_way(&record, now);
+        let holds = source.keys.on_missing == OnMissing::Hold;
+        let worth_waiting = if needed.unknown_key { under_way } else { holds };
+        if worth_waiting && !self.waiting.is_full() {
+            Answer::Later
+        } else {
+            Answer::Now
+        }
+    }
+
+    fn fetched(&self, document: &Document, answer: Option<Vec<u8>>, now: Time) {
+        let uri = &document.shared.schedule().uri;
+        let Some(body) = answer else {
+            log::warn!("{uri} could not be fetched");
+            document.shared.failed(&SharedData, now);
+            return;
+        };
+        let problems: Vec<String> = match document.purpose {
+            Purpose::Keys(_) => match KeySet::parse(&body) {
+                Ok(_) => Vec::new(),
+                Err(problems) => problems.iter().map(ToString::to_string).collect(),
+            },
+        };
+        if problems.is_empty() {
+            document.shared.succeeded(&SharedData, &body, now);
+            self.adopt(document, now);
+        } else {
+            for problem in problems {
+                log::warn!("what {uri} holds is not usable: {problem}");
+            }
+            document.shared.failed(&SharedData, now);
+        }
     }
 
     /// Fetches, if a fetch is due and no other worker has begun it. Only for the
     /// root context: the SDK hands an answer to the context that asked, and a
     /// stream may be gone by then.
-    fn fetch_if_due(&self, remote: &Remote, wish: Wish, now: Time) {
-        if !remote.shared.lease(&SharedData, wish, now) {
+    fn fetch_if_due(&self, document: &Document, wish: Wish, now: Time) {
+        if !document.shared.lease(&SharedData, wish, now) {
             return;
         }
-        match host::fetch(&remote.source) {
+        let schedule = document.shared.schedule();
+        let call = host::call(
+            &schedule.cluster,
+            &document.address,
+            "GET",
+            &[("accept", "application/json")],
+            &[],
+            schedule.timeout,
+        );
+        match call {
             Some(call) => {
-                self.calls.borrow_mut().insert(call, remote.issuer);
+                let about = Call::Document(document.purpose);
+                self.calls.borrow_mut().insert(call, about);
             }
             None => {
-                log::error!(
-                    "cluster `{}` is not known to Envoy",
-                    remote.source.keys.cluster
-                );
-                remote.shared.failed(&SharedData, now);
+                log::error!("cluster `{}` is not known to Envoy", schedule.cluster);
+                document.shared.failed(&SharedData, now);
             }
         }
     }
 
-    /// Takes over what any worker fetched; true when these are other keys than before.
-    fn adopt(&self, remote: &Remote, now: Time) -> bool {
-        let record = remote.shared.record(&SharedData);
-        let mut ring = self.keys.borrow_mut();
-        if record.version == 0 || ring.version(remote.issuer) == Some(record.version) {
-            ring.confirm(remote.issuer, record.fetched);
-            return false;
-        }
-        let document = remote.shared.document(&SharedData).unwrap_or_default();
-        match KeySet::parse(&document) {
-            Ok(keys) => {
-                ring.adopt(remote.issuer, keys, record.version, record.fetched);
-                ring.usable(remote.issuer, now).is_some()
-            }
-            // Whoever fetched it could read it, so it can only be the host's fault.
-            Err(_) => {
-                log::error!(
-                    "the shared keys of `{}` are damaged",
-                    remote.source.keys.uri
-                );
-                false
+    /// Takes over what any worker fetched; true when it is something else than before.
+    fn adopt(&self, document: &Document, now: Time) -> bool {
+        let record = document.shared.record(&SharedData);
+        match document.purpose {
+            Purpose::Keys(issuer) => {
+                let mut ring = self.keys.borrow_mut();
+                if record.version == 0 || ring.version(issuer) == Some(record.version) {
+                    ring.confirm(issuer, record.fetched);
+                    return false;
+                }
+                let body = document.shared.document(&SharedData).unwrap_or_default();
+                match KeySet::parse(&body) {
+                    Ok(keys) => {
+                        ring.adopt(issuer, keys, record.version, record.fetched);
+                        ring.usable(issuer, now).is_some()
+                    }
+                    // Whoever fetched it could read it, so it can only be the host's fault.
+                    Err(_) => {
+                        log::error!("the shared `{}` is damaged", document.shared.schedule().uri);
+                        false
+                    }
+                }
             }
         }
     }
@@ -242,54 +276,40 @@ impl Worker {
     /// Releases the requests for which a fetch has ended, and those that have waited
     /// as long as a fetch may take.
     fn release(&self, now: Time) {
-        let over = |waiting: &Waiting| {
-            let Some(remote) = self.remote(waiting.needed.issuer) else {
-                return true;
-            };
-            let ended = remote.shared.record(&SharedData).ended >= waiting.since;
-            let usable = self
-                .keys
-                .borrow()
-                .usable(waiting.needed.issuer, now)
-                .is_some();
-            let patience = remote.source.keys.timeout.duration();
-            let answered = if waiting.needed.unknown_key {
-                ended
-            } else {
-                usable
-            };
-            answered || now >= waiting.since + patience
-        };
-        let (released, kept) = self.waiting.take().into_iter().partition(over);
-        self.waiting.replace(kept);
-        let released: Vec<Waiting> = released;
-        for waiting in released {
-            if let Some(exchange) = waiting.exchange.upgrade()
-                && host::act_for(waiting.context)
-            {
-                Exchange::keys_arrived(&exchange);
-            }
-        }
+        self.waiting.release(|waiting| match &waiting.needed {
+            Needed::Keys(needed) => self.keys_came(*needed, waiting.since, now),
+        });
         host::act_for(self.root);
     }
 
+    fn keys_came(&self, needed: KeysNeeded, since: Time, now: Time) -> bool {
+        let Some(document) = self.document(Purpose::Keys(needed.issuer)) else {
+            return true;
+        };
+        let answered = if needed.unknown_key {
+            document.shared.record(&SharedData).ended >= since
+        } else {
+            self.keys.borrow().usable(needed.issuer, now).is_some()
+        };
+        answered || now >= since + document.shared.schedule().timeout
+    }
+
     /// Makes the root context do at once what it would do at its next tick.
-    fn bring_forward(&self, issuer: usize, wish: Wish) {
+    fn bring_forward(&self, purpose: Purpose, wish: Wish) {
         let mut wishes = self.wishes.borrow_mut();
-        if !wishes.contains(&(issuer, wish)) {
-            wishes.push((issuer, wish));
+        if !wishes.contains(&(purpose, wish)) {
+            wishes.push((purpose, wish));
         }
         host::wake_every(AT_ONCE);
     }
 
-    fn remote(&self, issuer: usize) -> Option<&Remote> {
-        self.remotes.iter().find(|remote| remote.issuer == issuer)
+    fn document(&self, purpose: Purpose) -> Option<&Document> {
+        self.documents
+            .iter()
+            .find(|document| document.purpose == purpose)
     }
 }
 
-/// How often the root context looks for keys that are due or came.
+/// How often the root context looks for what is due or came.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 const AT_ONCE: Duration = Duration::from_millis(1);
-
-/// Requests that may wait at once; further ones are decided without new keys.
-const MOST_WAITING: usize = 1_024;

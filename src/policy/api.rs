@@ -13,6 +13,9 @@ pub struct Api {
     pub title: String,
     /// Every declared operation. What is not here is denied.
     pub operations: Vec<Operation>,
+    /// The security schemes that operations ask for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schemes: Vec<Scheme>,
     /// The arena of mask nodes that responses point into; it may hold cycles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub masks: Vec<MaskNode>,
@@ -59,6 +62,34 @@ pub struct SchemeUse {
     /// Every one of these is needed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
+}
+
+/// A security scheme of the document (OpenAPI 3.1 §4.8.27).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scheme {
+    /// The name under `components.securitySchemes`.
+    pub name: String,
+    /// What it asks for.
+    pub credential: Credential,
+}
+
+/// What a security scheme asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Credential {
+    /// An access token in `Authorization`: `oauth2`, `openIdConnect`, `http` with `bearer`.
+    Token,
+    /// An API key.
+    ApiKey {
+        /// Where it travels: not in the path.
+        #[serde(rename = "in")]
+        location: Location,
+        /// The name of the header (in lower case), parameter or cookie.
+        name: String,
+    },
+    /// A client certificate.
+    Certificate,
 }
 
 /// Where a parameter travels.

@@ -70,10 +70,12 @@ pub fn compile(document: &Value, options: &Options<'_>) -> Result<Api, Vec<Probl
         );
     }
     classification::check(&root, options.classifications, &mut problems);
-    let operations = Paths::new(&mut compiler, &root, &mut problems).operations(&mut problems);
+    let (operations, schemes) =
+        Paths::new(&mut compiler, &root, &mut problems).operations(&mut problems);
     let mut api = Api {
         title: title.unwrap_or_default().to_owned(),
         operations,
+        schemes,
         masks: Vec::new(),
     };
     compiler.finish(&mut api, &mut problems);
@@ -223,6 +225,10 @@ components:
                     "security": [[], [{"scheme": "key"},
                         {"scheme": "oauth", "scopes": ["read", "write"]}]],
                     "parameters": [id, trace]},
+            ],
+            "schemes": [
+                {"name": "key", "credential": "token"},
+                {"name": "oauth", "credential": "token"},
             ],
             "masks": [
                 {"properties": [["buyer", 1]]},

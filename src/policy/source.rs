@@ -8,6 +8,7 @@
 mod classification;
 mod issuer;
 mod quota;
+mod scheme;
 mod span;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use schemars::JsonSchema;
 pub use classification::{Classification, ClearanceRule, Clearances, Mask};
 pub use issuer::{Issuer, Keys, OnMissing, RemoteKeys};
 pub use quota::{Plan, QuotaKey, Quotas};
+pub use scheme::Scheme;
 pub use span::Span;
 
 /// What OpenAPI has no word for: issuers, clearances, quota plans, thresholds.
@@ -35,6 +37,14 @@ pub struct Source {
     /// Who may issue tokens for this API.
     #[serde(default)]
     pub issuers: Vec<Issuer>,
+    /// What satisfies the document's security schemes, by their names. Default: a
+    /// scheme that asks for a token takes those of every issuer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub schemes: BTreeMap<String, Scheme>,
+    /// Where this API's protected resource metadata are (RFC 9728), for challenges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(not(target_family = "wasm"), schemars(length(min = 1)))]
+    pub resource_metadata: Option<String>,
     /// The classes of data that `x-classification` names, lowest first.
     #[serde(default)]
     pub classifications: Vec<Classification>,

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use crate::denial::Denial;
 use crate::policy::source::Mode;
-use crate::policy::{Access, Policy};
+use crate::policy::{Access, Policy, Requirement};
 use crate::stage::authn::Caller;
 use crate::trail::{Stage, Trail};
 
 /// Holds the caller's scopes against the operation's requirements: any one of
-/// them suffices, and of that one every scope is needed (OpenAPI's OR of ANDs).
+/// them suffices, and of that one every demand (OpenAPI's OR of ANDs).
 ///
 /// # Errors
 /// [`Denial::InsufficientScope`] when none is met and the stage enforces.
@@ -19,36 +19,37 @@ pub fn authorize(
     policy: &Policy,
     trail: &mut Trail,
 ) -> Result<(), Denial> {
-    let held = caller
-        .identity()
-        .map_or(&[][..], |identity| &identity.scopes);
-    let met = |scopes: &Vec<String>| scopes.iter().all(|scope| held.contains(scope));
     if access.public {
         trail.pass(Stage::Authorization, "open to everybody");
         return Ok(());
     }
-    match access.alternatives.iter().find(|scopes| met(scopes)) {
-        Some(scopes) if caller.identity().is_some() => {
-            let note = match scopes.len() {
-                0 => Cow::Borrowed("no scope needed"),
-                _ => Cow::Owned(format!("has {}", scopes.join(" "))),
-            };
-            trail.pass(Stage::Authorization, note);
-            Ok(())
-        }
-        // Authentication let nobody through to an operation that is not public.
-        Some(_) => trail.object(Stage::Authorization, Mode::Enforce, Denial::NoCredential),
-        None => {
-            let scope = access
-                .alternatives
-                .first()
-                .map(|scopes| scopes.join(" "))
-                .unwrap_or_default();
-            trail.object(
-                Stage::Authorization,
-                policy.stages.authorization,
-                Denial::InsufficientScope { scope },
-            )
-        }
+    let met = |requirement: &&Requirement| requirement.iter().all(|demand| caller.meets(demand));
+    if let Some(requirement) = access.alternatives.iter().find(met) {
+        let note = match scopes(requirement) {
+            none if none.is_empty() => Cow::Borrowed("no scope needed"),
+            scopes => Cow::Owned(format!("has {scopes}")),
+        };
+        trail.pass(Stage::Authorization, note);
+        return Ok(());
     }
+    let satisfied = |requirement: &&Requirement| caller.satisfies(requirement);
+    match access.alternatives.iter().find(satisfied) {
+        Some(requirement) => trail.object(
+            Stage::Authorization,
+            policy.stages.authorization,
+            Denial::InsufficientScope {
+                scope: scopes(requirement),
+            },
+        ),
+        // Authentication let nobody through to an operation that is not public.
+        None => trail.object(Stage::Authorization, Mode::Enforce, Denial::NoCredential),
+    }
+}
+
+fn scopes(requirement: &Requirement) -> String {
+    let scopes: Vec<&str> = requirement
+        .iter()
+        .flat_map(|demand| demand.scopes.iter().map(String::as_str))
+        .collect();
+    scopes.join(" ")
 }

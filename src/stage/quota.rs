@@ -65,7 +65,7 @@ fn owner(plan: &Plan, screened: &Screened, caller: &Caller) -> Tag {
     match (plan.key, identity) {
         (QuotaKey::Client, Some(identity)) => {
             hash.update(b"\0client\0");
-            hash.update(identity.issuer_name.as_bytes());
+            hash.update(identity.source.as_bytes());
             hash.update(b"\0");
             hash.update(
                 identity

@@ -11,6 +11,7 @@ use portcullis::engine::{Body, Edits, Event, Flow, Step, World};
 use portcullis::jose::{KeySet, PureRust};
 use portcullis::policy::Policy;
 use portcullis::request::{Headers, RequestHead, ResponseHead, parse_address};
+use portcullis::stage::authn::Needed;
 use portcullis::stage::authn::cache::TokenCache;
 use portcullis::stage::authn::keys::KeyRing;
 use portcullis::store::{Conflict, MemoryStore, Store, Version};
@@ -102,7 +103,7 @@ impl<'p> Stand<'p> {
             &self.world(now),
             &mut trail,
         );
-        if let Step::AwaitKeys(needed) = &step {
+        if let Step::Await(Needed::Keys(needed)) = &step {
             awaited = Some(if needed.unknown_key {
                 "unknown"
             } else {
@@ -112,11 +113,11 @@ impl<'p> Stand<'p> {
             if let Some(names) = brings {
                 self.keys.adopt(needed.issuer, key_set(names), 2, time(now));
             }
-            (flow, step) = flow.step(Event::Keys, &self.world(now), &mut trail);
+            (flow, step) = flow.step(Event::Arrived, &self.world(now), &mut trail);
         }
         let mut outcome = Answer::default();
         match step {
-            Step::Reply(denial) => outcome.refuse(&denial),
+            Step::Reply(denial) => outcome.refuse(&denial, &trail),
             Step::Continue(edits) => {
                 outcome.upstream = Some(reached(&head, &edits));
                 self.respond(flow, exchange, now, &mut outcome, &mut trail);
@@ -172,7 +173,7 @@ impl<'p> Stand<'p> {
             (_, step) = flow.step(whole, &world, trail);
         }
         match step {
-            Step::Reply(denial) => answer.refuse(&denial),
+            Step::Reply(denial) => answer.refuse(&denial, trail),
             Step::Continue(edits) => {
                 answer.status = status;
                 answer.headers = fields.into_iter().collect();
@@ -193,6 +194,7 @@ impl<'p> Stand<'p> {
             tokens: &self.tokens,
             store: self.store.as_ref(),
             signatures: &PureRust,
+            secret: &[7; 32],
             now: time(now),
         }
     }
@@ -208,8 +210,8 @@ struct Answer {
 }
 
 impl Answer {
-    fn refuse(&mut self, denial: &Denial) {
-        let refusal = denial.refusal(None);
+    fn refuse(&mut self, denial: &Denial, trail: &Trail) {
+        let refusal = trail.refusal(denial);
         self.status = refusal.status;
         let owned = |(name, value): (&str, String)| (name.to_owned(), value);
         self.headers = refusal.headers.into_iter().map(owned).collect();

@@ -27,7 +27,7 @@ impl Happening {
         match self {
             Happening::RequestHead(head) => Event::RequestHead(head.clone()),
             Happening::RequestBody => Event::RequestBody,
-            Happening::Keys { .. } => Event::Keys,
+            Happening::Keys { .. } => Event::Arrived,
             Happening::ResponseHead(head) => Event::ResponseHead(head.clone()),
             Happening::ResponseBody(None) => Event::ResponseBody(Body::Partial),
             Happening::ResponseBody(Some(body)) => Event::ResponseBody(Body::Whole(body)),
@@ -47,7 +47,7 @@ fn expected(flow: &Flow, happening: &Happening) -> bool {
     use Happening as H;
     match flow {
         Flow::Start => matches!(happening, H::RequestHead(_) | H::ResponseHead(_)),
-        Flow::AwaitingKeys(_) => {
+        Flow::Awaiting(..) => {
             matches!(
                 happening,
                 H::Keys { .. } | H::RequestBody | H::ResponseHead(_)
@@ -261,7 +261,7 @@ proptest! {
                 }
                 match &step {
                     Step::Reply(_) => prop_assert!(matches!(next, Flow::Refused)),
-                    Step::AwaitKeys(_) => prop_assert!(matches!(next, Flow::AwaitingKeys(_))),
+                    Step::Await(_) => prop_assert!(matches!(next, Flow::Awaiting(..))),
                     Step::AwaitBody => prop_assert!(matches!(next, Flow::Masking { .. }), "not masking"),
                     Step::Continue(edits) => {
                         let untouched = edits.remove.is_empty() && edits.set.is_empty() && edits.body.is_none();

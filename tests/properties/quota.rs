@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use portcullis::denial::Denial;
 use portcullis::policy::source::{Mode, QuotaKey};
 use portcullis::policy::{Access, Plan, Policy};
-use portcullis::stage::authn::{Authenticated, Caller, authenticate};
+use portcullis::stage::authn::{Authenticated, Caller, Waited, authenticate};
 use portcullis::stage::quota;
 use portcullis::store::{Conflict, MemoryStore, Store, Version};
 use portcullis::time::Time;
@@ -83,7 +83,13 @@ fn nobody(policy: &Policy) -> Caller {
     let store = MemoryStore::default();
     let world = parts.world(policy, &store, now());
     let screened = screened(b"/v1/status", "192.0.2.1", policy).unwrap();
-    match authenticate(&screened, &public, &world, true, &mut Trail::default()) {
+    match authenticate(
+        &screened,
+        &public,
+        &world,
+        Waited::default(),
+        &mut Trail::default(),
+    ) {
         Ok(Authenticated::Known(caller)) => caller,
         other => panic!("{other:?}"),
     }

@@ -101,6 +101,7 @@ impl Parts {
             tokens: &self.tokens,
             store,
             signatures: &PureRust,
+            secret: &[7; 32],
             now,
         }
     }

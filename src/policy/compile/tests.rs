@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::mask::MAX_LEVELS;
+use crate::policy::Proof;
 use crate::policy::plugin::{FORMAT, load};
 
 /// A small configuration that is good. Tests break it.
@@ -30,6 +32,7 @@ pub(crate) fn sample() -> Value {
         },
         "api": {
             "title": "Sample",
+            "schemes": [{ "name": "oauth", "credential": "token" }],
             "operations": [
                 { "id": "getA", "method": "GET", "path": "/a", "quota": "slow",
                   "security": [[{ "scheme": "oauth", "scopes": ["a", "b"] }], []],
@@ -75,20 +78,41 @@ fn complaints(change: impl FnOnce(&mut Value)) -> Vec<String> {
 fn requirements_become_alternatives() {
     let policy = compiled(&sample());
     let access = |index: usize| policy.operations[index].access.clone();
+    let scopes = |index: usize| {
+        let demands = access(index).alternatives.concat();
+        demands
+            .iter()
+            .map(|demand| (demand.scheme, demand.scopes.clone()))
+            .collect::<Vec<_>>()
+    };
     let both = vec!["a".to_owned(), "b".to_owned()];
+    assert_eq!((scopes(0), access(0).public), (vec![(0, both)], true));
+    assert_eq!((scopes(1), access(1).public), (vec![(0, vec![])], false));
+    assert_eq!(access(0).challenges.scope, "a b");
+}
+
+#[test]
+fn a_scheme_is_tied_to_issuers() {
+    let mut document = sample();
+    let mut other = document["policy"]["issuers"][0].clone();
+    other["name"] = "other".into();
+    other["issuer"] = "https://other.example".into();
+    document["policy"]["issuers"]
+        .as_array_mut()
+        .unwrap()
+        .push(other);
+    let issuers = |document: &Value| match &compiled(document).schemes[0].proof {
+        Proof::Token { issuers } => issuers.clone(),
+    };
+    assert_eq!(issuers(&document), [0, 1]);
+    document["policy"]["schemes"] = json!({ "oauth": { "issuers": ["other"] } });
+    assert_eq!(issuers(&document), [1]);
+    let paths = complaints(|document| {
+        document["policy"]["schemes"] = json!({ "oauth": { "issuers": ["nobody"] }, "key": {} });
+    });
     assert_eq!(
-        access(0),
-        Access {
-            alternatives: vec![both],
-            public: true
-        }
-    );
-    assert_eq!(
-        access(1),
-        Access {
-            alternatives: vec![vec![]],
-            public: false
-        }
+        paths,
+        ["policy.schemes.key", "policy.schemes.oauth.issuers[0]"]
     );
 }
 
@@ -228,7 +252,7 @@ fn an_operation_that_needs_a_token_needs_an_issuer() {
         panic!("{problems:#?}");
     };
     assert_eq!(problem.path, "policy.issuers");
-    assert!(problem.message.contains("`getB`"), "{problem}");
+    assert!(problem.message.contains("`oauth`"), "{problem}");
 }
 
 #[test]

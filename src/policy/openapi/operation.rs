@@ -3,7 +3,7 @@
 use super::place::Place;
 use super::security::Security;
 use super::{Compiler, parameter, server};
-use crate::policy::api::Operation;
+use crate::policy::api::{Operation, Scheme};
 use crate::policy::problem::Problems;
 use crate::policy::route::template::{Segment, Template};
 use std::collections::HashMap;
@@ -36,8 +36,15 @@ impl<'c, 'a, 'o> Paths<'c, 'a, 'o> {
         }
     }
 
-    /// Every operation; the compiler keeps the bodies of each, in the same order.
-    pub(super) fn operations(mut self, problems: &mut Problems) -> Vec<Operation> {
+    /// Every operation, and the security schemes that they use; the compiler keeps
+    /// the bodies of each operation, in the same order.
+    pub(super) fn operations(mut self, problems: &mut Problems) -> (Vec<Operation>, Vec<Scheme>) {
+        let operations = self.walk(problems);
+        let schemes = self.security.used(&operations);
+        (operations, schemes)
+    }
+
+    fn walk(&mut self, problems: &mut Problems) -> Vec<Operation> {
         let mut operations = Vec::new();
         let Some(paths) = self.root.get("paths") else {
             // OpenAPI 3.1 §4.8.1 asks for one of the three.

@@ -4,13 +4,14 @@
 //! oversight, so here it is a problem, and `security: []` says public.
 
 use super::place::{Document, Place};
-use crate::policy::api::{Requirement, SchemeUse};
+use crate::policy::api::{Credential, Location, Operation, Requirement, Scheme, SchemeUse};
 use crate::policy::problem::Problems;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The document's schemes, and what holds where an operation says nothing.
 pub(super) struct Security<'a> {
-    schemes: BTreeMap<&'a str, Credential>,
+    /// `None`: a scheme that the gateway has no way to verify.
+    schemes: BTreeMap<&'a str, Option<Credential>>,
     default: Option<Vec<Requirement>>,
     /// Nothing in the document asks for anything, which was reported once.
     silent: bool,
@@ -52,6 +53,23 @@ impl<'a> Security<'a> {
         self.default.clone().unwrap_or_default()
     }
 
+    /// The schemes that these operations ask for.
+    pub(super) fn used(&self, operations: &[Operation]) -> Vec<Scheme> {
+        let requirements = operations.iter().flat_map(|operation| &operation.security);
+        let used: BTreeSet<&str> = requirements
+            .flat_map(|requirement| &requirement.schemes)
+            .map(|used| used.scheme.as_str())
+            .collect();
+        let known = |(name, credential): (&&str, &Option<Credential>)| {
+            let credential = credential.clone().filter(|_| used.contains(name))?;
+            Some(Scheme {
+                name: (*name).to_owned(),
+                credential,
+            })
+        };
+        self.schemes.iter().filter_map(known).collect()
+    }
+
     fn read(&self, written: &Place<'a>, problems: &mut Problems) -> Vec<Requirement> {
         if !written.value.is_array() {
             problems.add(
@@ -87,12 +105,12 @@ impl<'a> Security<'a> {
                     format!("`{scheme}` is not a security scheme"),
                     "declare it under `components.securitySchemes`",
                 ),
-                Some(Credential::Other) => problems.add(
+                Some(None) => problems.add(
                     &scopes.path,
                     format!("`{scheme}` asks for a credential that the gateway does not verify"),
-                    "ask for a bearer token: `oauth2`, `openIdConnect`, or `http` with `bearer`",
+                    "use `oauth2`, `openIdConnect`, `http` with `bearer`, `apiKey` or `mutualTLS`",
                 ),
-                Some(Credential::BearerToken) => {}
+                Some(Some(_)) => {}
             }
             let read: Option<Vec<String>> = scopes.value.as_array().and_then(|scopes| {
                 let scopes = scopes.iter().map(|scope| scope.as_str().map(str::to_owned));
@@ -114,32 +132,61 @@ impl<'a> Security<'a> {
     }
 }
 
-fn schemes<'a>(root: &Place<'a>, problems: &mut Problems) -> BTreeMap<&'a str, Credential> {
+fn schemes<'a>(root: &Place<'a>, problems: &mut Problems) -> BTreeMap<&'a str, Option<Credential>> {
     let mut schemes = BTreeMap::new();
     let components = root.get("components");
     let Some(declared) = components.and_then(|c| c.get("securitySchemes")) else {
         return schemes;
     };
     for (name, scheme) in declared.members() {
-        schemes.insert(name, Credential::Other);
-        let Some(scheme) = Document::new(root.value).follow(scheme, problems) else {
-            continue;
-        };
-        let text = |member| scheme.get(member).and_then(|place| place.value.as_str());
-        let kind = text("type");
-        let bearer = || text("scheme").is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"));
-        if matches!(kind, Some("oauth2" | "openIdConnect")) || (kind == Some("http") && bearer()) {
-            schemes.insert(name, Credential::BearerToken);
+        let scheme = Document::new(root.value).follow(scheme, problems);
+        let credential = scheme.and_then(|scheme| credential(name, &scheme, problems));
+        schemes.insert(name, credential);
+    }
+    schemes
+}
+
+fn credential(name: &str, scheme: &Place<'_>, problems: &mut Problems) -> Option<Credential> {
+    let text = |member| scheme.get(member).and_then(|place| place.value.as_str());
+    match text("type") {
+        Some("oauth2" | "openIdConnect") => Some(Credential::Token),
+        Some("http") => text("scheme")
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"))
+            .then_some(Credential::Token),
+        Some("mutualTLS") => Some(Credential::Certificate),
+        Some("apiKey") => {
+            let location = match text("in") {
+                Some("header") => Some(Location::Header),
+                Some("query") => Some(Location::Query),
+                Some("cookie") => Some(Location::Cookie),
+                _ => None,
+            };
+            let parameter = text("name").filter(|name| !name.is_empty());
+            let (Some(location), Some(parameter)) = (location, parameter) else {
+                problems.add(
+                    &scheme.path,
+                    format!("`{name}` does not say where its key travels"),
+                    "write `in: header` and the header's `name`",
+                );
+                return None;
+            };
+            Some(Credential::ApiKey {
+                location,
+                name: match location {
+                    Location::Header => parameter.to_ascii_lowercase(),
+                    _ => parameter.to_owned(),
+                },
+            })
         }
-        if !kind.is_some_and(|kind| KINDS.contains(&kind)) {
+        _ => {
             problems.add(
                 scheme.at("type"),
                 format!("`{name}` is of no known type of security scheme"),
                 format!("write one of `{}`", KINDS.join("`, `")),
             );
+            None
         }
     }
-    schemes
 }
 
 fn any_operation_asks(root: &Place<'_>) -> bool {
@@ -162,15 +209,6 @@ fn any_operation_asks(root: &Place<'_>) -> bool {
         }
     }
     !declared
-}
-
-/// What a security scheme asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Credential {
-    /// A token in `Authorization: Bearer` (RFC 6750 §2.1).
-    BearerToken,
-    /// Something else: an API key, a certificate, a password.
-    Other,
 }
 
 /// OpenAPI 3.1 §4.8.27.

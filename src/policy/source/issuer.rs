@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use schemars::JsonSchema;
 
 use super::Span;
+use crate::fetch::Schedule;
 
 /// One party whose signed tokens are believed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -75,6 +76,20 @@ pub struct RemoteKeys {
     /// What happens to a request while there are no keys yet.
     #[serde(default)]
     pub on_missing: OnMissing,
+}
+
+impl RemoteKeys {
+    /// Where the document lies and how often it is fetched.
+    pub fn schedule(&self) -> Schedule {
+        Schedule {
+            kind: "jwks",
+            cluster: self.cluster.clone(),
+            uri: self.uri.clone(),
+            refresh: self.refresh.duration(),
+            timeout: self.timeout.duration(),
+            cooldown: self.cooldown.duration(),
+        }
+    }
 }
 
 /// What happens to a request while there are no keys yet.

@@ -94,11 +94,14 @@ mod tests {
 
     fn entry(expires: u64) -> Entry {
         let identity = Identity {
-            issuer_name: "id".into(),
+            kind: super::super::Kind::Token,
+            issuer: Some(0),
+            source: "id".into(),
             client: None,
             pseudonym: "p".into(),
             scopes: Vec::new(),
             clearance: 0,
+            claims: serde_json::Map::new(),
             headers: Vec::new(),
         };
         Entry {

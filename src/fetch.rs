@@ -1,6 +1,6 @@
-//! When an issuer's keys are fetched, and by which worker.
+//! When a document that lies elsewhere is fetched, and by which worker.
 //!
-//! All workers share one record an issuer. Whoever wins the compare-and-swap on it
+//! All workers share one record a document. Whoever wins the compare-and-swap on it
 //! fetches, the others read what it brought. A record that says "begun" for longer
 //! than a fetch may take belongs to a worker that is gone, and can be taken over.
 
@@ -8,20 +8,36 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::policy::source::RemoteKeys;
 use crate::store::{Store, Version};
 use crate::time::Time;
 
-/// Why a worker would like the keys fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
-    /// They are missing, or due by age.
-    Routine,
-    /// A token names a key that the set does not hold.
-    UnknownKey,
+/// Where a document lies and how often it is fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// What kind of document, such as `jwks`: a part of its name in the store.
+    pub kind: &'static str,
+    /// The Envoy cluster to ask.
+    pub cluster: String,
+    /// Its address.
+    pub uri: String,
+    /// How old it may be before it is fetched again.
+    pub refresh: Duration,
+    /// How long one fetch may take.
+    pub timeout: Duration,
+    /// The least time between two fetches that are asked for out of turn.
+    pub cooldown: Duration,
 }
 
-/// What all workers know about the keys of one issuer.
+/// Why a worker would like the document fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// It is missing, or due by age.
+    Routine,
+    /// It lacks something that a request asks for, such as an unknown key.
+    OutOfTurn,
+}
+
+/// What all workers know about one document.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Record {
     /// Names the content of the document; 0: there is none yet.
@@ -32,35 +48,40 @@ pub struct Record {
     pub begun: Time,
     /// When the last fetch ended; before `begun` while one is under way.
     pub ended: Time,
-    /// When an unknown key last caused a fetch.
+    /// When a fetch was last begun out of turn.
     pub sought: Time,
     /// How many fetches failed in a row.
     pub failures: u32,
 }
 
-/// The shared record and document of one remote key set.
+/// The shared record of one document, and the document.
 #[derive(Debug, Clone)]
-pub struct SharedKeys {
+pub struct SharedDocument {
     record_key: String,
     document_key: String,
-    remote: RemoteKeys,
+    schedule: Schedule,
 }
 
-impl SharedKeys {
+impl SharedDocument {
     /// The place is named by the address and cluster, so that a policy with
-    /// another source never reads these keys.
-    pub fn new(remote: &RemoteKeys) -> Self {
-        let digest = Sha256::digest(format!("{}\0{}", remote.cluster, remote.uri));
+    /// another source never reads this document.
+    pub fn new(schedule: Schedule) -> Self {
+        let digest = Sha256::digest(format!("{}\0{}", schedule.cluster, schedule.uri));
         let name: String = digest
             .iter()
             .take(16)
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        SharedKeys {
-            record_key: format!("portcullis/jwks/{name}/record"),
-            document_key: format!("portcullis/jwks/{name}/document"),
-            remote: remote.clone(),
+        SharedDocument {
+            record_key: format!("portcullis/{}/{name}/record", schedule.kind),
+            document_key: format!("portcullis/{}/{name}/document", schedule.kind),
+            schedule,
         }
+    }
+
+    /// Where it lies and how often it is fetched.
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
     }
 
     /// What all workers know.
@@ -75,13 +96,13 @@ impl SharedKeys {
 
     /// Whether a fetch is under way.
     pub fn under_way(&self, record: &Record, now: Time) -> bool {
-        record.begun > record.ended && now < record.begun + self.remote.timeout.duration() + GRACE
+        record.begun > record.ended && now < record.begun + self.schedule.timeout + GRACE
     }
 
     /// Takes the fetch upon this worker, if one is due and no other has it.
     pub fn lease(&self, store: &dyn Store, wish: Wish, now: Time) -> bool {
         let (record, version) = self.read(store);
-        let sought = if wish == Wish::UnknownKey {
+        let sought = if wish == Wish::OutOfTurn {
             now
         } else {
             record.sought
@@ -132,11 +153,9 @@ impl SharedKeys {
         let rested = now >= record.ended + backoff(record.failures);
         match wish {
             Wish::Routine => {
-                rested
-                    && (record.version == 0
-                        || now >= record.fetched + self.remote.refresh.duration())
+                rested && (record.version == 0 || now >= record.fetched + self.schedule.refresh)
             }
-            Wish::UnknownKey => rested && now >= record.sought + self.remote.cooldown.duration(),
+            Wish::OutOfTurn => rested && now >= record.sought + self.schedule.cooldown,
         }
     }
 
@@ -206,19 +225,16 @@ const MOST_TRIES: u32 = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::source::{OnMissing, Span};
     use crate::store::MemoryStore;
 
-    fn shared() -> SharedKeys {
-        let span = |text| Span::parse(text).unwrap();
-        SharedKeys::new(&RemoteKeys {
-            uri: "https://id.example/jwks".into(),
+    fn shared() -> SharedDocument {
+        SharedDocument::new(Schedule {
+            kind: "jwks",
             cluster: "id".into(),
-            refresh: span("300s"),
-            max_stale: span("1h"),
-            timeout: span("2s"),
-            cooldown: span("10s"),
-            on_missing: OnMissing::Hold,
+            uri: "https://id.example/jwks".into(),
+            refresh: Duration::from_secs(300),
+            timeout: Duration::from_secs(2),
+            cooldown: Duration::from_secs(10),
         })
     }
 
@@ -231,7 +247,7 @@ mod tests {
         let (shared, store) = (shared(), MemoryStore::default());
         assert!(shared.lease(&store, Wish::Routine, at(0)));
         assert!(!shared.lease(&store, Wish::Routine, at(0)));
-        assert!(!shared.lease(&store, Wish::UnknownKey, at(1)));
+        assert!(!shared.lease(&store, Wish::OutOfTurn, at(1)));
         let version = shared.succeeded(&store, b"{}", at(1));
         assert_eq!(shared.record(&store).version, version);
         assert_eq!(shared.document(&store).unwrap(), b"{}");
@@ -248,14 +264,14 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_cannot_buy_more_than_one_fetch_a_cooldown() {
+    fn wishes_out_of_turn_cannot_buy_more_than_one_fetch_a_cooldown() {
         let (shared, store) = (shared(), MemoryStore::default());
         assert!(shared.lease(&store, Wish::Routine, at(0)));
         shared.succeeded(&store, b"{}", at(0));
-        assert!(shared.lease(&store, Wish::UnknownKey, at(1)));
+        assert!(shared.lease(&store, Wish::OutOfTurn, at(1)));
         shared.succeeded(&store, b"{}", at(1));
-        assert!(!shared.lease(&store, Wish::UnknownKey, at(10)));
-        assert!(shared.lease(&store, Wish::UnknownKey, at(11)));
+        assert!(!shared.lease(&store, Wish::OutOfTurn, at(10)));
+        assert!(shared.lease(&store, Wish::OutOfTurn, at(11)));
     }
 
     #[test]

@@ -1,0 +1,137 @@
+//! Challenges: how a client could have proven who it is (RFC 9110 §11.6.1).
+//!
+//! An operation knows at load which schemes it takes, so its challenges are made
+//! then. What was wrong with a credential is said to the schemes that carry tokens,
+//! in the words of RFC 6750 §3.1, and nothing more exact than those words.
+
+use std::fmt::Write as _;
+
+/// How one may authenticate for an operation, in the document's order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenges {
+    /// The schemes.
+    pub offers: Vec<Offer>,
+    /// The scopes of the first requirement with a token, separated by spaces.
+    pub scope: String,
+    /// Where the protected resource's metadata are (RFC 9728 §5.1).
+    pub resource_metadata: Option<String>,
+}
+
+/// One scheme that an operation takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Offer {
+    /// `Bearer` (RFC 6750).
+    Bearer,
+}
+
+/// What is wrong with the credentials of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// None came, or not enough of them: no error code (RFC 6750 §3.1).
+    Missing,
+    /// The credential itself is malformed.
+    InvalidRequest,
+    /// The token cannot be believed.
+    InvalidToken,
+    /// It lacks scopes; these would do.
+    InsufficientScope(String),
+}
+
+impl Default for Challenges {
+    /// Where there is no declared operation: a token of any issuer.
+    fn default() -> Self {
+        Challenges {
+            offers: vec![Offer::Bearer],
+            scope: String::new(),
+            resource_metadata: None,
+        }
+    }
+}
+
+impl Challenges {
+    /// The values of `WWW-Authenticate`, one a scheme.
+    pub fn say(&self, fault: &Fault) -> Vec<String> {
+        self.offers
+            .iter()
+            .map(|offer| self.one(offer, fault))
+            .collect()
+    }
+
+    fn one(&self, offer: &Offer, fault: &Fault) -> String {
+        let mut parameters = Parameters::default();
+        match offer {
+            Offer::Bearer => {
+                self.token_parameters(fault, &mut parameters);
+                parameters.after("Bearer")
+            }
+        }
+    }
+
+    fn token_parameters(&self, fault: &Fault, parameters: &mut Parameters) {
+        let (error, scope) = match fault {
+            Fault::Missing => (None, self.scope.as_str()),
+            Fault::InvalidRequest => (Some("invalid_request"), ""),
+            Fault::InvalidToken => (Some("invalid_token"), ""),
+            Fault::InsufficientScope(scope) => (Some("insufficient_scope"), scope.as_str()),
+        };
+        parameters.add("error", error);
+        parameters.add("scope", Some(scope).filter(|scope| !scope.is_empty()));
+        parameters.add("resource_metadata", self.resource_metadata.as_deref());
+    }
+}
+
+/// Parameters of one challenge, in quotes.
+#[derive(Default)]
+struct Parameters(String);
+
+impl Parameters {
+    fn add(&mut self, name: &str, value: Option<&str>) {
+        let Some(value) = value else {
+            return;
+        };
+        let separator = if self.0.is_empty() { " " } else { ", " };
+        // A scope holds neither quotes nor backslashes (RFC 6749 §3.3), a URI neither.
+        let plain: String = value
+            .chars()
+            .filter(|character| !matches!(character, '"' | '\\'))
+            .collect();
+        // Writing to a string cannot fail.
+        let _ = write!(self.0, "{separator}{name}=\"{plain}\"");
+    }
+
+    fn after(self, scheme: &str) -> String {
+        format!("{scheme}{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_code_is_for_who_sent_something() {
+        let challenges = Challenges {
+            scope: "a b".into(),
+            resource_metadata: Some("https://api.example/.well-known/x".into()),
+            ..Challenges::default()
+        };
+        assert_eq!(
+            challenges.say(&Fault::Missing),
+            [r#"Bearer scope="a b", resource_metadata="https://api.example/.well-known/x""#]
+        );
+        assert_eq!(
+            Challenges::default().say(&Fault::InvalidToken),
+            [r#"Bearer error="invalid_token""#]
+        );
+        assert_eq!(Challenges::default().say(&Fault::Missing), ["Bearer"]);
+    }
+
+    #[test]
+    fn a_parameter_stays_in_its_quotes() {
+        let fault = Fault::InsufficientScope(r#"a", realm="x\"#.into());
+        assert_eq!(
+            Challenges::default().say(&fault),
+            [r#"Bearer error="insufficient_scope", scope="a, realm=x""#]
+        );
+    }
+}

@@ -1,0 +1,99 @@
+//! What a client may know of a refusal: the fixed members of the problem document
+//! (RFC 9457 §3.1). `docs/problems.md` lists them.
+
+/// A type of problem.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Problem {
+    /// The last part of the type's URI.
+    pub(super) kind: &'static str,
+    /// A few words.
+    pub(super) title: &'static str,
+    /// What the client can do about it.
+    pub(super) detail: &'static str,
+}
+
+const fn problem(kind: &'static str, title: &'static str, detail: &'static str) -> Problem {
+    Problem {
+        kind,
+        title,
+        detail,
+    }
+}
+
+pub(super) const MALFORMED_REQUEST: Problem = problem(
+    "malformed-request",
+    "Malformed request",
+    "The request is malformed or ambiguous.",
+);
+
+pub(super) const MALFORMED_CREDENTIAL: Problem = problem(
+    "malformed-credential",
+    "Malformed credential",
+    "Send exactly one credential, as `Authorization: Bearer <token>`.",
+);
+
+pub(super) const PATH_NOT_DECLARED: Problem = problem(
+    "path-not-declared",
+    "Not found",
+    "The API declares no operation at this path.",
+);
+
+pub(super) const METHOD_NOT_DECLARED: Problem = problem(
+    "method-not-declared",
+    "Method not allowed",
+    "The API declares other methods for this path.",
+);
+
+pub(super) const CREDENTIAL_MISSING: Problem = problem(
+    "credential-missing",
+    "Authentication required",
+    "This operation needs an access token.",
+);
+
+pub(super) const TOKEN_INVALID: Problem = problem(
+    "token-invalid",
+    "Invalid token",
+    "The access token is expired, revoked, malformed or not meant for this API.",
+);
+
+pub(super) const KEYS_UNAVAILABLE: Problem = problem(
+    "keys-unavailable",
+    "Authentication unavailable",
+    "The token cannot be verified at the moment.",
+);
+
+pub(super) const INSUFFICIENT_SCOPE: Problem = problem(
+    "insufficient-scope",
+    "Insufficient scope",
+    "The access token lacks a scope that this operation needs.",
+);
+
+pub(super) const QUOTA_EXCEEDED: Problem = problem(
+    "quota-exceeded",
+    "Too many requests",
+    "The quota is spent; try again after the time in `Retry-After`.",
+);
+
+pub(super) const QUOTA_UNAVAILABLE: Problem = problem(
+    "quota-unavailable",
+    "Quota unavailable",
+    "The request could not be counted at the moment.",
+);
+
+pub(super) const REQUEST_REFUSED: Problem = problem(
+    "request-refused",
+    "Request refused",
+    "The request is unlike those this API receives.",
+);
+
+pub(super) const RESPONSE_WITHHELD: Problem = problem(
+    "response-withheld",
+    "Response withheld",
+    "The upstream's response could not be made safe to pass on.",
+);
+
+pub(super) const INTERNAL_ERROR: Problem = problem(
+    "internal-error",
+    "Internal error",
+    "The gateway could not decide about this request.",
+);

@@ -1,0 +1,212 @@
+//! Access tokens in the `Authorization` header: found, verified, remembered.
+
+use std::rc::Rc;
+
+use sha2::{Digest, Sha256};
+
+use super::identity::pseudonym;
+use super::{Identity, KeysNeeded, Kind, Needed, Presented, Waited, cache};
+use crate::denial::Denial;
+use crate::engine::World;
+use crate::jose::{Claims, Expect, MAX_TOKEN_BYTES, TokenError, Unverified};
+use crate::policy::{Issuer, Policy};
+use crate::request::RequestHead;
+
+/// The token of the request, if one of these issuers vouches for it.
+///
+/// # Errors
+/// One came, and it is malformed or cannot be believed.
+pub(super) fn present(
+    head: &RequestHead,
+    issuers: &[usize],
+    world: &World,
+    waited: Waited,
+) -> Result<Presented, Denial> {
+    let compact = match credential(head) {
+        Credential::None => return Ok(Presented::Nothing),
+        Credential::Malformed => return Err(Denial::BadCredential),
+        Credential::Bearer(compact) => compact,
+    };
+    let digest: [u8; 32] = Sha256::digest(compact.as_bytes()).into();
+    let known = world
+        .tokens
+        .borrow_mut()
+        .find(&digest, world.keys, world.now);
+    if let Some(identity) = known {
+        return accepted(identity, issuers, "token verified before");
+    }
+    let token = Unverified::parse(compact, MAX_TOKEN_BYTES).map_err(Denial::BadToken)?;
+    let (index, issuer) = issuer_of(&token, issuers, world.policy)?;
+    let keys_needed = |unknown_key| {
+        Presented::Needed(Needed::Keys(KeysNeeded {
+            issuer: index,
+            unknown_key,
+        }))
+    };
+    let Some((keys, version)) = world.keys.usable(index, world.now) else {
+        return if waited.keys {
+            Err(Denial::KeysUnavailable)
+        } else {
+            Ok(keys_needed(false))
+        };
+    };
+    let claims = match token.verify(keys, world.signatures, &issuer.algorithms) {
+        Ok(claims) => claims,
+        Err(TokenError::KeyUnknown) if !waited.keys && issuer.keys.is_remote() => {
+            return Ok(keys_needed(true));
+        }
+        Err(error) => return Err(Denial::BadToken(error)),
+    };
+    claims
+        .check(&expectation(issuer, world))
+        .map_err(Denial::BadToken)?;
+    let identity = Rc::new(identity(&claims, index, issuer, world.policy));
+    let entry = cache::Entry {
+        identity: Rc::clone(&identity),
+        issuer: index,
+        key_version: version,
+        expires: claims.expires_at().unwrap_or_default(),
+    };
+    world.tokens.borrow_mut().insert(digest, entry);
+    accepted(identity, issuers, "token verified")
+}
+
+/// The cache knows the tokens of every issuer; this operation may take fewer.
+fn accepted(
+    identity: Rc<Identity>,
+    issuers: &[usize],
+    note: &'static str,
+) -> Result<Presented, Denial> {
+    if identity
+        .issuer
+        .is_some_and(|issuer| issuers.contains(&issuer))
+    {
+        Ok(Presented::Good(identity, note))
+    } else {
+        Err(Denial::BadToken(TokenError::IssuerUnexpected))
+    }
+}
+
+enum Credential<'a> {
+    None,
+    Bearer(&'a str),
+    Malformed,
+}
+
+/// RFC 6750 §2.1. Another scheme is no credential to us, and is challenged.
+fn credential(head: &RequestHead) -> Credential<'_> {
+    let mut values = head.headers.all("authorization");
+    let Some(value) = values.next() else {
+        return Credential::None;
+    };
+    let (Ok(value), None) = (std::str::from_utf8(value), values.next()) else {
+        return Credential::Malformed;
+    };
+    let (scheme, token) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Credential::None;
+    }
+    let token = token.trim_start_matches(' ');
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+    if token.is_empty() || !token.bytes().all(plain) {
+        return Credential::Malformed;
+    }
+    Credential::Bearer(token)
+}
+
+/// `iss` is read before the signature is checked only to choose the keys that
+/// will check it; [`Claims::check`] compares it again.
+fn issuer_of<'p>(
+    token: &Unverified<'_>,
+    issuers: &[usize],
+    policy: &'p Policy,
+) -> Result<(usize, &'p Issuer), Denial> {
+    issuers
+        .iter()
+        .filter_map(|place| Some((*place, policy.issuers.get(*place)?)))
+        .find(|(_, issuer)| Some(issuer.issuer.as_str()) == token.issuer())
+        .ok_or(Denial::BadToken(TokenError::IssuerUnexpected))
+}
+
+fn expectation<'a>(issuer: &'a Issuer, world: &World) -> Expect<'a> {
+    Expect {
+        issuer: &issuer.issuer,
+        audiences: &issuer.audiences,
+        types: &issuer.token_types,
+        now: world.now.seconds(),
+        skew: issuer.skew_seconds,
+        max_age: None,
+    }
+}
+
+fn identity(claims: &Claims, place: usize, issuer: &Issuer, policy: &Policy) -> Identity {
+    let scopes: Vec<String> = claims.scopes().map(String::from).collect();
+    let client = claims.client_id().map(String::from);
+    Identity {
+        kind: Kind::Token,
+        issuer: Some(place),
+        source: issuer.name.clone(),
+        pseudonym: pseudonym(
+            &issuer.issuer,
+            claims.subject().or(client.as_deref()).unwrap_or_default(),
+        ),
+        clearance: policy.clearances.of(&scopes),
+        claims: kept(claims, policy),
+        headers: policy
+            .identity
+            .iter()
+            .filter_map(|header| Some((header.name.clone(), header.value(claims)?)))
+            .collect(),
+        client,
+        scopes,
+    }
+}
+
+/// Tokens may be long and are remembered by the thousand, so only what the policy
+/// asks about is kept.
+fn kept(claims: &Claims, policy: &Policy) -> serde_json::Map<String, serde_json::Value> {
+    let keep = |name: &String| Some((name.clone(), claims.claim(&[name])?.clone()));
+    policy.kept_claims.iter().filter_map(keep).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::Headers;
+
+    fn read(values: &[&str]) -> String {
+        let fields = values
+            .iter()
+            .map(|value| ("authorization".to_string(), value.as_bytes().to_vec()));
+        let head = RequestHead {
+            headers: Headers::new(fields.collect()),
+            address: None,
+        };
+        match credential(&head) {
+            Credential::None => "none".into(),
+            Credential::Malformed => "malformed".into(),
+            Credential::Bearer(token) => token.into(),
+        }
+    }
+
+    #[test]
+    fn the_scheme_is_read_as_rfc_6750_writes_it() {
+        assert_eq!(read(&["Bearer a.b.c"]), "a.b.c");
+        assert_eq!(read(&["bEARER  a.b.c"]), "a.b.c");
+        assert_eq!(read(&["Basic dTpw"]), "none");
+        assert_eq!(read(&[]), "none");
+    }
+
+    #[test]
+    fn a_credential_that_could_be_read_twice_is_malformed() {
+        for values in [
+            &["Bearer"][..],
+            &["Bearer "],
+            &["Bearer a b"],
+            &["Bearer a,Bearer b"],
+            &["Bearer a", "Bearer b"],
+        ] {
+            assert_eq!(read(values), "malformed", "{values:?}");
+        }
+    }
+}
