@@ -7,6 +7,7 @@ use portcullis::engine::{Event, Flow, Step, World};
 use portcullis::jose::PureRust;
 use portcullis::policy::openapi::{self, Options};
 use portcullis::policy::plugin;
+use portcullis::policy::source::Environment;
 use portcullis::request::{Headers, RequestHead, ResponseHead};
 use portcullis::stage::authn::cache::TokenCache;
 use portcullis::stage::authn::keys::KeyRing;
@@ -19,7 +20,8 @@ use super::Result;
 /// Prints a line for the request's stages, for the response, and for the record.
 pub(crate) fn lines(token: &str, jwks: &str, line: impl Fn(&str, &mut dyn FnMut())) -> Result<()> {
     let configuration = configuration(jwks)?;
-    let policy = plugin::load(configuration.as_bytes()).map_err(|found| format!("{found:?}"))?;
+    let policy = plugin::load(configuration.as_bytes(), Environment::Elsewhere)
+        .map_err(|found| format!("{found:?}"))?;
     let world = World {
         policy: &policy,
         keys: &KeyRing::new(&policy),

@@ -12,7 +12,7 @@ use crate::policy::api::Api;
 use crate::policy::openapi::{self, Options};
 use crate::policy::plugin::{self, FORMAT, Plugin};
 use crate::policy::problem::{Problem, Problems};
-use crate::policy::source::{Keys, Source};
+use crate::policy::source::{Environment, Keys, Secret, Source};
 use crate::policy::{Policy, compile, structure};
 
 /// A configuration that the filter will take, and what it means.
@@ -33,7 +33,7 @@ pub fn assemble(path: &Path) -> Result<Assembled, Vec<Problem>> {
     if document.get("format").is_some() {
         // The text as it stands: its digest names the policy.
         let configuration = text;
-        let policy = plugin::load(configuration.as_bytes())?;
+        let policy = plugin::load(configuration.as_bytes(), Environment::Elsewhere)?;
         return Ok(Assembled {
             configuration,
             policy,
@@ -47,7 +47,7 @@ pub fn assemble(path: &Path) -> Result<Assembled, Vec<Problem>> {
     let plugin = gather(source, path.parent().unwrap_or(Path::new("")))?;
     let configuration = serde_json::to_string(&plugin)
         .map_err(|error| vec![unreadable("plugin", &error.to_string())])?;
-    let policy = plugin::load(configuration.as_bytes())?;
+    let policy = plugin::load(configuration.as_bytes(), Environment::Elsewhere)?;
     Ok(Assembled {
         configuration,
         policy,
@@ -64,6 +64,14 @@ fn gather(mut source: Source, folder: &Path) -> Result<Plugin, Vec<Problem>> {
         if let Keys::File(name) = &issuer.keys {
             match read_object(&folder.join(name), &path) {
                 Ok(document) => issuer.keys = Keys::Inline(document),
+                Err(found) => note(found),
+            }
+        }
+    }
+    for (path, secret) in source.secrets_mut() {
+        if let Secret::File(name) = secret {
+            match read_text(&folder.join(&name), &format!("{path}.file")) {
+                Ok(text) => *secret = Secret::Inline(text.trim_end_matches(['\r', '\n']).into()),
                 Err(found) => note(found),
             }
         }
@@ -86,10 +94,10 @@ fn gather(mut source: Source, folder: &Path) -> Result<Plugin, Vec<Problem>> {
     }
     // The rest is looked at as well. What is missing in it because a file could not
     // be read was noted already.
-    let rest = compile::compile(plugin, String::new())
+    let rest = compile::compile(plugin, String::new(), Environment::Elsewhere)
         .err()
         .unwrap_or_default();
-    let noted = |problem: &Problem| problem.path == "model" || problem.path.ends_with(".keys.file");
+    let noted = |problem: &Problem| problem.path == "model" || problem.path.ends_with(".file");
     problems.extend(rest.into_iter().filter(|problem| !noted(problem)));
     problems.into_result(())?;
     Err(Vec::new())

@@ -1,7 +1,11 @@
 //! `portcullis explain`: why a request was, or would be, allowed or refused.
 //!
 //! A recorded request runs through the same engine as in Envoy, with a store of its
-//! own and a clock that stands still; an audit record is put in words.
+//! own and a clock that stands still; an audit record is put in words, and so is what
+//! the policy asks of whoever calls an operation.
+
+mod operation;
+mod words;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,18 +20,19 @@ use super::assemble::{assemble, read_document};
 use super::report;
 use crate::engine::{Body, Event, Flow, Step, World};
 use crate::jose::{KeySet, PureRust};
-use crate::policy::Policy;
+use crate::policy::{Operation, Policy};
 use crate::request::{Headers, RequestHead, ResponseHead};
 use crate::stage::authn::cache::TokenCache;
 use crate::stage::authn::keys::KeyRing;
 use crate::store::MemoryStore;
 use crate::time::Time;
-use crate::trail::{Decision, Ending, Outcome, Record, Trail};
+use crate::trail::{Decision, Ending, Record, Trail};
 
-/// Explain a decision, stage by stage.
+/// Explain a decision, stage by stage, or who may call an operation.
 ///
-/// Give a recorded request and a policy to see what the gateway would do, or an
-/// audit record to see what it did. A recorded request is JSON or YAML:
+/// Give a recorded request and a policy to see what the gateway would do, an audit
+/// record to see what it did, or the id of an operation to read what the policy asks
+/// of its callers. A recorded request is JSON or YAML:
 ///
 ///   {"method": "GET", "path": "/v1/orders?limit=5",
 ///    "headers": {"authorization": "Bearer …"}, "address": "192.0.2.1",
@@ -39,15 +44,18 @@ use crate::trail::{Decision, Ending, Outcome, Record, Trail};
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,
-    after_help = "Examples:\n  portcullis explain --policy policy.yaml request.json\n  tail -1 audit.jsonl | portcullis explain --record -"
+    after_help = "Examples:\n  portcullis explain --policy policy.yaml request.json\n  portcullis explain --policy policy.yaml --operation readOrder\n  tail -1 audit.jsonl | portcullis explain --record -"
 )]
 pub struct Explain {
     /// The policy, or a configuration that was built from one.
     #[arg(long, required_unless_present = "record")]
     policy: Option<PathBuf>,
     /// The recorded request.
-    #[arg(required_unless_present = "record")]
+    #[arg(required_unless_present_any = ["record", "operation"])]
     request: Option<PathBuf>,
+    /// Say who may call this operation; `all` for every one.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["request", "record", "json"])]
+    operation: Option<String>,
     /// Explain audit records instead, one a line; `-` reads standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["policy", "request"])]
     record: Option<PathBuf>,
@@ -61,6 +69,12 @@ pub struct Explain {
 
 /// Runs the command.
 pub fn run(args: &Explain) -> ExitCode {
+    if let (Some(policy), Some(id)) = (&args.policy, &args.operation) {
+        return match assemble(policy) {
+            Ok(assembled) => say_operations(&assembled.policy, id),
+            Err(problems) => report::refused(policy, &problems, false),
+        };
+    }
     let records = match (&args.record, &args.policy, &args.request) {
         (Some(record), _, _) => read_records(record),
         (None, Some(policy), Some(request)) => match assemble(policy) {
@@ -79,7 +93,7 @@ pub fn run(args: &Explain) -> ExitCode {
         if args.json {
             println!("{}", serde_json::to_string(record).unwrap_or_default());
         } else {
-            print!("{}", in_words(record));
+            print!("{}", words::in_words(record));
         }
     }
     match records
@@ -89,6 +103,24 @@ pub fn run(args: &Explain) -> ExitCode {
         true => ExitCode::from(3),
         false => ExitCode::SUCCESS,
     }
+}
+
+fn say_operations(policy: &Policy, id: &str) -> ExitCode {
+    let wanted = |operation: &&Operation| id == "all" || operation.id == id;
+    let mut found = false;
+    for operation in policy.operations.iter().filter(wanted) {
+        found = true;
+        println!("{}", operation.id);
+        for sentence in operation::sentences(operation, policy) {
+            println!("  {sentence}");
+        }
+    }
+    if found {
+        return ExitCode::SUCCESS;
+    }
+    report::bad_input(&format!(
+        "the document declares no operation `{id}`; `--operation all` lists every one"
+    ))
 }
 
 #[derive(Debug, Deserialize)]
@@ -239,61 +271,6 @@ fn read_records(file: &Path) -> Result<Vec<Record>, String> {
                 .map_err(|error| format!("line {} is not an audit record: {error}", index + 1))
         })
         .collect()
-}
-
-/// The record as a person reads it.
-pub fn in_words(record: &Record) -> String {
-    let mut out = String::new();
-    let mut line = |text: String| {
-        out.push_str(&text);
-        out.push('\n');
-    };
-    let what = record
-        .operation
-        .as_deref()
-        .unwrap_or("an undeclared operation");
-    let who = record
-        .client
-        .as_deref()
-        .or(record.subject.as_deref())
-        .unwrap_or("somebody unknown");
-    let verdict = match (record.decision, record.reason.as_deref()) {
-        (Decision::Deny, Some(reason)) => format!("refused: {reason}"),
-        (Decision::Deny, None) => "refused".into(),
-        (Decision::Allow, _) => "allowed".into(),
-    };
-    let status = record
-        .status
-        .map(|status| format!(" ({status})"))
-        .unwrap_or_default();
-    line(format!("{what} for {who}: {verdict}{status}"));
-    for finding in &record.stages {
-        let outcome = match finding.outcome {
-            Outcome::Passed => "passed",
-            Outcome::Denied => "refused",
-            Outcome::WouldDeny => "would refuse",
-        };
-        let stage = format!("{:?}", finding.stage).to_lowercase();
-        line(format!("  {stage:<15} {outcome:<13} {}", finding.note));
-    }
-    for hidden in &record.hidden {
-        line(format!(
-            "  hidden: {} of class `{}`",
-            hidden.count, hidden.classification
-        ));
-    }
-    if let Some(score) = record.score {
-        line(format!("  anomaly score {score:.2}"));
-    }
-    for oddity in &record.oddities {
-        line(format!(
-            "    {:>3.0} %  {} ({})",
-            oddity.share * 100.0,
-            oddity.detail,
-            oddity.feature
-        ));
-    }
-    out
 }
 
 fn join(problems: &[crate::policy::problem::Problem]) -> String {

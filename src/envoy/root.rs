@@ -11,6 +11,7 @@ use super::http::{Stream, Unconfigured};
 use super::shared;
 use super::worker::{TICK, Worker};
 use crate::policy::plugin;
+use crate::policy::source::Environment;
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Info);
@@ -42,7 +43,10 @@ impl Context for Root {
 impl RootContext for Root {
     /// False makes Envoy refuse the configuration; a running one stays in place.
     fn on_configure(&mut self, _size: usize) -> bool {
-        match plugin::load(&host::body(BufferType::PluginConfiguration)) {
+        match plugin::load(
+            &host::body(BufferType::PluginConfiguration),
+            Environment::Here(&|name| std::env::var(name).ok()),
+        ) {
             Ok(policy) => {
                 let Some(secret) = shared::secret() else {
                     log::error!("the host gives no random bytes; allow `random_get`");

@@ -14,7 +14,7 @@ use super::api::{Api, MaskNode, Response};
 use super::plugin::Plugin;
 use super::problem::{Problem, Problems};
 use super::route::Router;
-use super::source::Source;
+use super::source::{Environment, Source};
 use super::{
     Access, Anomaly, Clearances, Demand, Issuer, Operation, Plan, Policy, Scheme, encode_header,
 };
@@ -26,7 +26,11 @@ use crate::model::Model;
 /// # Errors
 /// Every problem of meaning: names that nothing bears, keys that cannot verify,
 /// a model that does not match its checksum.
-pub fn compile(plugin: Plugin, fingerprint: String) -> Result<Policy, Vec<Problem>> {
+pub fn compile(
+    plugin: Plugin,
+    fingerprint: String,
+    environment: Environment<'_>,
+) -> Result<Policy, Vec<Problem>> {
     let mut problems = Problems::default();
     let Plugin {
         policy: source,

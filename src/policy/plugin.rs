@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::api::Api;
 use super::problem::{Problem, Problems};
-use super::source::Source;
+use super::source::{Environment, Source};
 use super::{Policy, compile, structure};
 
 /// Plugin configuration, as written.
@@ -28,12 +28,13 @@ pub struct Plugin {
     pub model: Option<Value>,
 }
 
-/// Reads and compiles a plugin configuration.
+/// Reads and compiles a plugin configuration. Secrets that it only names are in
+/// the `environment`.
 ///
 /// # Errors
 /// Every problem that was found. When the structure is wrong, the meaning is not
 /// looked at.
-pub fn load(configuration: &[u8]) -> Result<Policy, Vec<Problem>> {
+pub fn load(configuration: &[u8], environment: Environment<'_>) -> Result<Policy, Vec<Problem>> {
     let mut problems = Problems::default();
     let document: Map<String, Value> = match serde_json::from_slice(configuration) {
         Ok(document) => document,
@@ -60,7 +61,7 @@ pub fn load(configuration: &[u8]) -> Result<Policy, Vec<Problem>> {
             hint: BUILD_IT.into(),
         }]
     })?;
-    compile::compile(plugin, fingerprint(configuration))
+    compile::compile(plugin, fingerprint(configuration), environment)
 }
 
 /// The first 16 hex digits of the SHA-256.
@@ -84,7 +85,7 @@ mod tests {
     use serde_json::json;
 
     fn complaints(document: &str) -> Vec<String> {
-        let problems = load(document.as_bytes()).unwrap_err();
+        let problems = load(document.as_bytes(), Environment::Elsewhere).unwrap_err();
         problems.iter().map(ToString::to_string).collect()
     }
 
@@ -128,7 +129,9 @@ mod tests {
         assert_eq!(fingerprint(b"abc"), "ba7816bf8f01cfea");
         let text = sample().to_string();
         assert_eq!(
-            load(text.as_bytes()).unwrap().fingerprint,
+            load(text.as_bytes(), Environment::Elsewhere)
+                .unwrap()
+                .fingerprint,
             fingerprint(text.as_bytes())
         );
     }

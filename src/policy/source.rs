@@ -9,6 +9,7 @@ mod classification;
 mod issuer;
 mod quota;
 mod scheme;
+mod secret;
 mod span;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub use classification::{Classification, ClearanceRule, Clearances, Mask};
 pub use issuer::{Issuer, Keys, OnMissing, RemoteKeys};
 pub use quota::{Plan, QuotaKey, Quotas};
 pub use scheme::Scheme;
+pub use secret::{Environment, Resolved, Secret};
 pub use span::Span;
 
 /// What OpenAPI has no word for: issuers, clearances, quota plans, thresholds.
@@ -63,6 +65,13 @@ pub struct Source {
     /// The learned model of normal requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anomaly: Option<Anomaly>,
+}
+
+impl Source {
+    /// Every secret, and where it stands.
+    pub fn secrets_mut(&mut self) -> Vec<(String, &mut Secret)> {
+        Vec::new()
+    }
 }
 
 /// Whether each stage enforces or only observes. Authentication always enforces.

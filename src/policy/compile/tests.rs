@@ -6,6 +6,7 @@ use super::*;
 use crate::mask::MAX_LEVELS;
 use crate::policy::Proof;
 use crate::policy::plugin::{FORMAT, load};
+use crate::policy::source::Environment;
 
 /// A small configuration that is good. Tests break it.
 pub(crate) fn sample() -> Value {
@@ -63,14 +64,15 @@ pub(crate) fn key() -> Value {
 
 /// Compiles a configuration that must be good.
 pub(crate) fn compiled(document: &Value) -> Policy {
-    load(document.to_string().as_bytes()).unwrap_or_else(|problems| panic!("{problems:#?}"))
+    load(document.to_string().as_bytes(), Environment::Elsewhere)
+        .unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
 
 /// Where the sample is bad after a change, in order.
 fn complaints(change: impl FnOnce(&mut Value)) -> Vec<String> {
     let mut document = sample();
     change(&mut document);
-    let problems = load(document.to_string().as_bytes()).unwrap_err();
+    let problems = load(document.to_string().as_bytes(), Environment::Elsewhere).unwrap_err();
     problems.into_iter().map(|problem| problem.path).collect()
 }
 
@@ -247,7 +249,7 @@ fn whatever_is_wrong_is_named_where_it_stands() {
 fn an_operation_that_needs_a_token_needs_an_issuer() {
     let mut document = sample();
     document["policy"]["issuers"] = json!([]);
-    let problems = load(document.to_string().as_bytes()).unwrap_err();
+    let problems = load(document.to_string().as_bytes(), Environment::Elsewhere).unwrap_err();
     let [problem] = problems.as_slice() else {
         panic!("{problems:#?}");
     };
