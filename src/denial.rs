@@ -39,6 +39,17 @@ pub enum Denial {
         /// The scopes that would do, separated by spaces.
         scope: String,
     },
+    /// The token does not say that the caller logged in well and lately enough.
+    StepUp {
+        /// What `acr` may be, separated by spaces; empty: anything.
+        acr_values: String,
+        /// How long ago the log-in may be.
+        max_age_seconds: Option<u64>,
+    },
+    /// The request names an object that is not the caller's.
+    ObjectForbidden,
+    /// A body whose fields must be looked at cannot be read in one way only.
+    BodyUnreadable,
     /// The caller's bucket is empty.
     QuotaExceeded {
         /// When the bucket will hold a request again.
@@ -106,6 +117,9 @@ impl Denial {
             Denial::InsufficientScope { .. } => {
                 (403, "insufficient_scope", problem::INSUFFICIENT_SCOPE)
             }
+            Denial::StepUp { .. } => (401, "step_up_needed", problem::STEP_UP_NEEDED),
+            Denial::ObjectForbidden => (403, "object_forbidden", problem::OBJECT_FORBIDDEN),
+            Denial::BodyUnreadable => (400, "body_unreadable", problem::MALFORMED_REQUEST),
             Denial::QuotaExceeded { .. } => (429, "quota_exceeded", problem::QUOTA_EXCEEDED),
             Denial::QuotaUncounted => (503, "quota_uncounted", problem::QUOTA_UNAVAILABLE),
             Denial::Anomalous => (403, "anomalous", problem::REQUEST_REFUSED),
@@ -127,6 +141,13 @@ impl Denial {
             Denial::BadToken(_) => Some(Fault::InvalidToken),
             Denial::BadCredential => Some(Fault::InvalidRequest),
             Denial::InsufficientScope { scope } => Some(Fault::InsufficientScope(scope.clone())),
+            Denial::StepUp {
+                acr_values,
+                max_age_seconds,
+            } => Some(Fault::InsufficientAuthentication {
+                acr_values: acr_values.clone(),
+                max_age_seconds: *max_age_seconds,
+            }),
             _ => None,
         }
     }

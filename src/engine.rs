@@ -17,7 +17,7 @@ use crate::stage::authn::keys::KeyRing;
 use crate::stage::authn::{self, Authenticated, Caller, Needed, Waited};
 use crate::stage::hygiene::{self, Screened};
 use crate::stage::masking::{self, Treatment};
-use crate::stage::{self, Admitted};
+use crate::stage::{self, Admission, Admitted, Candidate};
 use crate::store::Store;
 use crate::time::Time;
 use crate::trail::{Stage, Trail};
@@ -45,8 +45,8 @@ pub struct World<'a> {
 pub enum Event<'a> {
     /// The request's head arrived.
     RequestHead(RequestHead),
-    /// More of the request's body, or its end, arrived.
-    RequestBody,
+    /// More of the request's body arrived.
+    RequestBody(Body<'a>),
     /// What was awaited has come, or will not come.
     Arrived,
     /// The response's head arrived.
@@ -73,7 +73,7 @@ pub enum Step {
     Await(Needed),
     /// Hold it; an event that was announced before will release it.
     Wait,
-    /// Hold the response's head and collect its body.
+    /// Hold the message's head and collect its body.
     AwaitBody,
     /// Answer with this refusal instead.
     Reply(Denial),
@@ -97,6 +97,8 @@ pub enum Flow {
     Start,
     /// The request waits for something that must be fetched.
     Awaiting(Box<Screened>, Waited),
+    /// The request's body is being collected, to be looked at.
+    Judging(Box<Judging>),
     /// The request may go to the upstream, and its response must be looked at.
     Admitted(Admitted),
     /// The response's body is being collected.
@@ -110,6 +112,13 @@ pub enum Flow {
     Passing,
     /// The client got a refusal; nothing of the exchange goes on.
     Refused,
+}
+
+/// A request whose body is being collected.
+#[derive(Debug)]
+pub struct Judging {
+    screened: Screened,
+    candidate: Candidate,
 }
 
 impl Flow {
@@ -130,8 +139,16 @@ impl Flow {
             (Flow::Awaiting(screened, waited), Event::Arrived) => {
                 decide(screened, world, waited, trail)
             }
-            (flow @ Flow::Awaiting(..), Event::RequestBody) => (flow, Step::Wait),
-            (flow @ Flow::Admitted(_), Event::RequestBody) => (flow, go_on()),
+            (flow @ Flow::Awaiting(..), Event::RequestBody(_)) => (flow, Step::Wait),
+            (flow @ Flow::Judging(_), Event::RequestBody(Body::Partial)) => (flow, Step::AwaitBody),
+            (Flow::Judging(judging), Event::RequestBody(Body::Whole(body))) => {
+                let Judging {
+                    screened,
+                    candidate,
+                } = *judging;
+                judge(&screened, candidate, body, world, trail)
+            }
+            (flow @ Flow::Admitted(_), Event::RequestBody(_)) => (flow, go_on()),
             (Flow::Admitted(admitted), Event::ResponseHead(head)) => {
                 respond(admitted, &head, world, trail)
             }
@@ -146,17 +163,19 @@ impl Flow {
             }
             // Envoy answers by itself when a request is malformed, or waits for too
             // long; the upstream has not seen the request.
-            (Flow::Start | Flow::Awaiting(..), Event::ResponseHead(_)) => (Flow::Refused, go_on()),
+            (Flow::Start | Flow::Awaiting(..) | Flow::Judging(_), Event::ResponseHead(_)) => {
+                (Flow::Refused, go_on())
+            }
             (
                 Flow::Passing,
-                Event::RequestBody | Event::ResponseHead(_) | Event::ResponseBody(_),
+                Event::RequestBody(_) | Event::ResponseHead(_) | Event::ResponseBody(_),
             ) => (Flow::Passing, go_on()),
             // What follows a refusal is the refusal itself, on its way out.
             (Flow::Refused, Event::ResponseHead(_) | Event::ResponseBody(_)) => {
                 (Flow::Refused, go_on())
             }
             // The rest of a request that was answered before it ended.
-            (Flow::Refused, Event::RequestBody) => (Flow::Refused, Step::Wait),
+            (Flow::Refused, Event::RequestBody(_)) => (Flow::Refused, Step::Wait),
             _ => {
                 trail.deny(Stage::Engine, &Denial::Unexpected);
                 (Flow::Refused, Step::Reply(Denial::Unexpected))
@@ -172,13 +191,18 @@ fn decide(
     trail: &mut Trail,
 ) -> (Flow, Step) {
     match consider(&screened, world, waited, trail) {
-        Ok(Considered::Admitted(admitted, edits)) => {
-            trail.admit();
-            if masking::concerns(&admitted, world.policy) {
-                return (Flow::Admitted(admitted), Step::Continue(edits));
-            }
-            trail.pass(Stage::Masking, "nothing to hide");
-            (Flow::Passing, Step::Continue(edits))
+        Ok(Considered::Admitted(admitted, caller)) => {
+            release(&screened, admitted, &caller, world.policy, trail)
+        }
+        Ok(Considered::Candidate(candidate)) if screened.head().end_of_stream => {
+            judge(&screened, candidate, &[], world, trail)
+        }
+        Ok(Considered::Candidate(candidate)) => {
+            let judging = Judging {
+                screened: *screened,
+                candidate,
+            };
+            (Flow::Judging(Box::new(judging)), Step::AwaitBody)
         }
         Ok(Considered::Needed(needed)) => (
             Flow::Awaiting(screened, waited.and(&needed)),
@@ -189,7 +213,8 @@ fn decide(
 }
 
 enum Considered {
-    Admitted(Admitted, Edits),
+    Admitted(Admitted, Caller),
+    Candidate(Candidate),
     Needed(Needed),
 }
 
@@ -214,9 +239,42 @@ fn consider(
         Authenticated::Known(caller) => caller,
         Authenticated::Needed(needed) => return Ok(Considered::Needed(needed)),
     };
-    let admitted = stage::admit(screened, route, &caller, world, trail)?;
-    let edits = request_edits(screened, &admitted, &caller, policy);
-    Ok(Considered::Admitted(admitted, edits))
+    let admission = stage::admit(screened, route, caller.clone(), world, trail)?;
+    Ok(match admission {
+        Admission::Admitted(admitted) => Considered::Admitted(admitted, caller),
+        Admission::Candidate(candidate) => Considered::Candidate(candidate),
+    })
+}
+
+fn judge(
+    screened: &Screened,
+    candidate: Candidate,
+    body: &[u8],
+    world: &World,
+    trail: &mut Trail,
+) -> (Flow, Step) {
+    let caller = candidate.caller().clone();
+    match candidate.judge(screened, body, world.policy, trail) {
+        Ok(admitted) => release(screened, admitted, &caller, world.policy, trail),
+        Err(denial) => (Flow::Refused, Step::Reply(denial)),
+    }
+}
+
+/// The request goes to the upstream.
+fn release(
+    screened: &Screened,
+    admitted: Admitted,
+    caller: &Caller,
+    policy: &Policy,
+    trail: &mut Trail,
+) -> (Flow, Step) {
+    trail.admit();
+    let edits = request_edits(screened, &admitted, caller, policy);
+    if masking::concerns(&admitted, policy) {
+        return (Flow::Admitted(admitted), Step::Continue(edits));
+    }
+    trail.pass(Stage::Masking, "nothing to hide");
+    (Flow::Passing, Step::Continue(edits))
 }
 
 fn request_edits(

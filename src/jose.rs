@@ -18,7 +18,6 @@ mod jwk;
 mod key;
 mod key_set;
 mod pure_rust;
-mod strict_json;
 mod token;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};

@@ -33,5 +33,6 @@ pub mod profile;
 pub mod request;
 pub mod stage;
 pub mod store;
+mod strict_json;
 pub mod time;
 pub mod trail;

@@ -24,7 +24,7 @@ use crate::mask::{Rules, Table};
 use crate::model::Model;
 pub use access::{Access, Demand, Proof, Requirement, Scheme};
 use address::Address;
-use api::{Location, Parameter, Response};
+use api::{BodyClaim, Location, Parameter, Response, StepUp};
 use route::Router;
 use source::{QuotaKey, RemoteKeys, Stages};
 
@@ -77,6 +77,10 @@ pub struct Operation {
     pub parameters: Vec<Parameter>,
     /// Its declared JSON responses.
     pub responses: Vec<Response>,
+    /// What fields of its request body must hold.
+    pub body_claims: Vec<BodyClaim>,
+    /// How its caller must have logged in.
+    pub step_up: Option<StepUp>,
     /// The quota plan that counts it.
     pub plan: Option<usize>,
 }

@@ -43,6 +43,8 @@ pub struct RequestHead {
     /// The client's address as Envoy sees it (`source.address`); Envoy's own
     /// trusted-hop settings have been applied. `None`: it could not be read.
     pub address: Option<IpAddr>,
+    /// Whether neither body nor trailers follow.
+    pub end_of_stream: bool,
 }
 
 /// The head of a response.
@@ -72,6 +74,18 @@ pub fn parse_address(text: &str) -> Option<IpAddr> {
     text.parse::<IpAddr>()
         .ok()
         .map(|address| address.to_canonical())
+}
+
+/// `application/json`, `application/problem+json; charset=utf-8`, … The suffix means
+/// JSON under any type (RFC 6839 §3.1), such as `model/gltf+json`.
+pub fn is_json(content_type: &[u8]) -> bool {
+    let essence = content_type
+        .split(|byte| *byte == b';')
+        .next()
+        .unwrap_or_default()
+        .trim_ascii()
+        .to_ascii_lowercase();
+    essence == b"application/json" || essence == b"text/json" || essence.ends_with(b"+json")
 }
 
 #[cfg(test)]
@@ -105,5 +119,15 @@ mod tests {
         assert_eq!(headers.first("x"), Some(&[0xff][..]));
         assert_eq!(headers.all("x").count(), 2);
         assert_eq!(headers.first("y"), None);
+    }
+
+    #[test]
+    fn json_is_known_by_its_media_type() {
+        assert!(is_json(b"application/json"));
+        assert!(is_json(b"Application/JSON ; charset=utf-8"));
+        assert!(is_json(b"application/vnd.shop+json"));
+        assert!(is_json(b"model/gltf+json"));
+        assert!(!is_json(b"text/html"));
+        assert!(!is_json(b"application/jsonp"));
     }
 }

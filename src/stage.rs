@@ -52,6 +52,47 @@ impl Admitted {
     }
 }
 
+/// What became of a request after its head.
+#[derive(Debug)]
+pub enum Admission {
+    /// It may go on.
+    Admitted(Admitted),
+    /// So far it may; its body has still to be looked at.
+    Candidate(Candidate),
+}
+
+/// A request of which everything but the body was found good. Only [`admit`] makes it.
+#[derive(Debug)]
+pub struct Candidate {
+    admitted: Admitted,
+    caller: Caller,
+}
+
+impl Candidate {
+    /// Who calls.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Looks at the body.
+    ///
+    /// # Errors
+    /// What is in it is not for this caller, and the stage enforces.
+    pub fn judge(
+        self,
+        screened: &Screened,
+        body: &[u8],
+        policy: &Policy,
+        trail: &mut Trail,
+    ) -> Result<Admitted, Denial> {
+        if let Some(operation) = self.admitted.operation(policy) {
+            let headers = &screened.head().headers;
+            authz::objects::body(operation, headers, body, &self.caller, policy, trail)?;
+        }
+        Ok(self.admitted)
+    }
+}
+
 /// Finds the declared operation.
 ///
 /// # Errors
@@ -89,20 +130,21 @@ pub fn route<'a>(
 pub fn admit(
     screened: &Screened,
     route: Option<(usize, &Operation, PathParameters<'_>)>,
-    caller: &Caller,
+    caller: Caller,
     world: &World,
     trail: &mut Trail,
-) -> Result<Admitted, Denial> {
+) -> Result<Admission, Denial> {
     let policy = world.policy;
+    let mut asks_for_body = false;
     let index = match route {
         None => None,
         Some((index, operation, parameters)) => {
-            authz::authorize(caller, &operation.access, policy, trail)?;
+            authz::authorize(operation, screened, &parameters, &caller, world, trail)?;
             if let Some(plan) = operation.plan.and_then(|plan| policy.plans.get(plan)) {
                 quota::spend(
                     plan,
                     screened,
-                    caller,
+                    &caller,
                     policy,
                     world.store,
                     world.now,
@@ -110,15 +152,20 @@ pub fn admit(
                 )?;
             }
             anomaly::judge(operation, screened, &parameters, policy, trail)?;
+            asks_for_body = !operation.body_claims.is_empty();
             Some(index)
         }
     };
-    Ok(Admitted {
+    let admitted = Admitted {
         operation: index,
         method: screened.method().to_string(),
         clearance: caller.identity().map_or_else(
             || policy.clearances.everybody(),
             |identity| identity.clearance,
         ),
+    };
+    Ok(match asks_for_body {
+        true => Admission::Candidate(Candidate { admitted, caller }),
+        false => Admission::Admitted(admitted),
     })
 }

@@ -115,6 +115,7 @@ fn request(token: &str) -> RequestHead {
     RequestHead {
         headers: Headers::new(fields.to_vec()),
         address: Some([192, 0, 2, 1].into()),
+        end_of_stream: true,
     }
 }
 

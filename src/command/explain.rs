@@ -36,7 +36,7 @@ use crate::trail::{Decision, Ending, Record, Trail};
 ///
 ///   {"method": "GET", "path": "/v1/orders?limit=5",
 ///    "headers": {"authorization": "Bearer …"}, "address": "192.0.2.1",
-///    "time": 1795305600, "response": {"status": 200,
+///    "body": "…", "time": 1795305600, "response": {"status": 200,
 ///    "headers": {"content-type": "application/json"}, "body": "{}"}}
 ///
 /// All members but `path` may be left out; `time` (seconds since 1970) is now by
@@ -131,6 +131,7 @@ struct Recorded {
     path: String,
     #[serde(default)]
     headers: BTreeMap<String, String>,
+    body: Option<String>,
     #[serde(default = "documentation_address")]
     address: String,
     time: Option<u64>,
@@ -186,6 +187,11 @@ fn run_through(recorded: &Recorded, world: &World, trail: &mut Trail) -> Option<
         // What `--jwks` did not give will not come.
         (flow, step) = flow.step(Event::Arrived, world, trail);
     }
+    if step == Step::AwaitBody {
+        let body = recorded.body.as_deref().unwrap_or_default();
+        let whole = Event::RequestBody(Body::Whole(body.as_bytes()));
+        (flow, step) = flow.step(whole, world, trail);
+    }
     if let Step::Reply(denial) = step {
         return Some(denial.status());
     }
@@ -213,6 +219,7 @@ fn request_head(recorded: &Recorded) -> RequestHead {
     RequestHead {
         headers: Headers::new(headers),
         address: crate::request::parse_address(&recorded.address),
+        end_of_stream: recorded.body.is_none(),
     }
 }
 

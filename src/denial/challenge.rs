@@ -35,6 +35,13 @@ pub enum Fault {
     InvalidToken,
     /// It lacks scopes; these would do.
     InsufficientScope(String),
+    /// The log-in behind it is too weak or too long ago (RFC 9470 §3).
+    InsufficientAuthentication {
+        /// What `acr` may be, separated by spaces; empty: anything.
+        acr_values: String,
+        /// How long ago the log-in may be.
+        max_age_seconds: Option<u64>,
+    },
 }
 
 impl Default for Challenges {
@@ -73,8 +80,21 @@ impl Challenges {
             Fault::InvalidRequest => (Some("invalid_request"), ""),
             Fault::InvalidToken => (Some("invalid_token"), ""),
             Fault::InsufficientScope(scope) => (Some("insufficient_scope"), scope.as_str()),
+            Fault::InsufficientAuthentication { .. } => {
+                (Some("insufficient_user_authentication"), "")
+            }
         };
         parameters.add("error", error);
+        if let Fault::InsufficientAuthentication {
+            acr_values,
+            max_age_seconds,
+        } = fault
+        {
+            let acr_values = Some(acr_values.as_str()).filter(|values| !values.is_empty());
+            parameters.add("acr_values", acr_values);
+            let max_age = max_age_seconds.map(|seconds| seconds.to_string());
+            parameters.add("max_age", max_age.as_deref());
+        }
         parameters.add("scope", Some(scope).filter(|scope| !scope.is_empty()));
         parameters.add("resource_metadata", self.resource_metadata.as_deref());
     }

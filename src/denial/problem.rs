@@ -97,3 +97,15 @@ pub(super) const INTERNAL_ERROR: Problem = problem(
     "Internal error",
     "The gateway could not decide about this request.",
 );
+
+pub(super) const STEP_UP_NEEDED: Problem = problem(
+    "step-up-needed",
+    "Another log-in required",
+    "This operation needs a token of a stronger or more recent log-in.",
+);
+
+pub(super) const OBJECT_FORBIDDEN: Problem = problem(
+    "object-forbidden",
+    "Not yours",
+    "The request names an object that the caller may not use.",
+);

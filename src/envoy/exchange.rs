@@ -20,6 +20,8 @@ pub(super) struct Exchange {
     worker: Rc<Worker>,
     flow: Flow,
     trail: Trail,
+    /// The last byte of the request's body is in Envoy.
+    request_complete: bool,
     itself: Weak<RefCell<Exchange>>,
 }
 
@@ -32,26 +34,42 @@ impl Exchange {
                 worker,
                 flow: Flow::Start,
                 trail: Trail::default(),
+                request_complete: false,
                 itself: itself.clone(),
             })
         })
     }
 
     /// The request's head arrived.
-    pub(super) fn request_head(&mut self) -> Action {
+    pub(super) fn request_head(&mut self, end_of_stream: bool) -> Action {
         let address = host::property(&["source", "address"]);
         let address =
             address.and_then(|address| parse_address(std::str::from_utf8(&address).ok()?));
         let headers = Headers::new(host::headers(MapType::HttpRequestHeaders));
-        self.handle(Event::RequestHead(RequestHead { headers, address }))
+        self.handle(Event::RequestHead(RequestHead {
+            headers,
+            address,
+            end_of_stream,
+        }))
     }
 
-    /// More of the request's body, or its trailers, arrived.
-    pub(super) fn request_body(&mut self) -> Action {
+    /// More of the request's body arrived; `complete` when nothing follows but
+    /// perhaps trailers.
+    pub(super) fn request_body(&mut self, complete: bool) -> Action {
         if matches!(self.flow, Flow::Passing) {
             return Action::Continue;
         }
-        self.handle(Event::RequestBody)
+        self.request_complete |= complete;
+        self.judge_body()
+    }
+
+    /// Shows the engine the request's body, whole if it is there and wanted.
+    fn judge_body(&mut self) -> Action {
+        if self.request_complete && matches!(self.flow, Flow::Judging(_)) {
+            let body = host::body(BufferType::HttpRequestBody);
+            return self.handle(Event::RequestBody(Body::Whole(&body)));
+        }
+        self.handle(Event::RequestBody(Body::Partial))
     }
 
     /// The response's head arrived.
@@ -122,7 +140,7 @@ impl Exchange {
     fn handle(&mut self, event: Event<'_>) -> Action {
         let side = match event {
             Event::ResponseHead(_) | Event::ResponseBody(_) => Side::Response { body_length: 0 },
-            Event::RequestHead(_) | Event::RequestBody | Event::Arrived => Side::Request,
+            Event::RequestHead(_) | Event::RequestBody(_) | Event::Arrived => Side::Request,
         };
         let (flow, step) = self.step(event);
         self.flow = flow;
@@ -154,6 +172,10 @@ impl Exchange {
                     Action::Pause
                 }
             },
+            // It came while something else was awaited, and will not come again.
+            Step::AwaitBody if self.request_complete && matches!(self.flow, Flow::Judging(_)) => {
+                self.judge_body()
+            }
             Step::Wait | Step::AwaitBody => Action::Pause,
             Step::Reply(denial) => {
                 self.refuse(&denial);

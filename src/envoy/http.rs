@@ -20,16 +20,16 @@ pub(super) struct Stream(pub(super) Rc<RefCell<Exchange>>);
 impl Context for Stream {}
 
 impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        self.0.borrow_mut().request_head()
+    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        self.0.borrow_mut().request_head(end_of_stream)
     }
 
-    fn on_http_request_body(&mut self, _size: usize, _end_of_stream: bool) -> Action {
-        self.0.borrow_mut().request_body()
+    fn on_http_request_body(&mut self, _size: usize, end_of_stream: bool) -> Action {
+        self.0.borrow_mut().request_body(end_of_stream)
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        self.0.borrow_mut().request_body()
+        self.0.borrow_mut().request_body(true)
     }
 
     fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {

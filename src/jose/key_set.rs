@@ -9,8 +9,8 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::jwk::{self, Read};
-use super::strict_json::{self, NotStrict};
 use super::{Algorithm, Key};
+use crate::strict_json::{self, NotStrict};
 
 /// The keys of one issuer. Holds at least one.
 #[derive(Debug, Clone)]

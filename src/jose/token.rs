@@ -8,8 +8,8 @@
 
 use serde_json::{Map, Value};
 
-use super::strict_json::{self, NotStrict};
 use super::{Algorithm, Claims, KeySet, Signatures, TokenError, Verification, base64url};
+use crate::strict_json::{self, NotStrict};
 
 /// A well-formed token in compact serialization, of which nothing is proven.
 #[derive(Debug)]

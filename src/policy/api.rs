@@ -22,7 +22,7 @@ pub struct Api {
 }
 
 /// One method on one path.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Operation {
     /// `operationId`, or `METHOD /template` where the document has none. Unique.
@@ -40,6 +40,12 @@ pub struct Operation {
     /// Declared responses that have a JSON body.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub responses: Vec<Response>,
+    /// `x-claim` of the fields of its request body.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub body_claims: Vec<BodyClaim>,
+    /// `x-step-up`: how the caller must have logged in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_up: Option<StepUp>,
     /// `x-quota`: the quota plan that counts this operation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<String>,
@@ -121,6 +127,55 @@ pub struct Parameter {
     /// The strings its schema allows, when the schema lists them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub enumeration: Vec<String>,
+    /// `x-claim`: the claim that must hold its value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<ClaimRule>,
+}
+
+/// A value of the request must be one that a claim of the caller holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimRule {
+    /// The names that lead to the claim.
+    pub claim: Vec<String>,
+    /// A caller with one of these scopes is not asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unless_scopes: Vec<String>,
+    /// Whether a request without the value passes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub if_absent_allow: bool,
+}
+
+/// The same for a field of the request body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BodyClaim {
+    /// The way to the field.
+    pub path: Vec<BodyStep>,
+    /// What must hold.
+    pub rule: ClaimRule,
+}
+
+/// One step on the way to a field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BodyStep {
+    /// Into a member of an object.
+    Member(String),
+    /// Into every element of an array.
+    Elements,
+}
+
+/// How the caller must have logged in (RFC 9470).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepUp {
+    /// `acr` must be one of these, unless there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acr_values: Vec<String>,
+    /// How long ago the log-in may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_seconds: Option<u64>,
 }
 
 /// A declared response with a JSON body.

@@ -64,6 +64,7 @@ pub fn compile(
     if source.clearances.unclassified.is_some() {
         mask_everything(&mut api);
     }
+    let kept_claims = kept_claims(&api);
     let masks = masks(&api, &clearances, &mut problems);
     let router = Router::new(&api.operations)
         .map_err(|found| problems.extend(found))
@@ -96,7 +97,7 @@ pub fn compile(
         plans,
         slots: source.quotas.slots,
         identity,
-        kept_claims: BTreeSet::new(),
+        kept_claims,
         anomaly,
     })
 }
@@ -185,10 +186,30 @@ fn operations(
             access,
             parameters: operation.parameters,
             responses: operation.responses,
+            body_claims: operation.body_claims,
+            step_up: operation.step_up,
             plan,
         });
     }
     operations
+}
+
+/// The claims, by their first names, that the document asks about.
+fn kept_claims(api: &Api) -> BTreeSet<String> {
+    let mut kept = BTreeSet::new();
+    for operation in &api.operations {
+        let of_parameters = operation
+            .parameters
+            .iter()
+            .filter_map(|one| one.claim.as_ref());
+        let of_body = operation.body_claims.iter().map(|claim| &claim.rule);
+        let rules = of_parameters.chain(of_body);
+        kept.extend(rules.filter_map(|rule| rule.claim.first().cloned()));
+        if operation.step_up.is_some() {
+            kept.extend(["acr", "auth_time"].map(String::from));
+        }
+    }
+    kept
 }
 
 fn unique<'a>(names: impl Iterator<Item = &'a str>, path: &str, problems: &mut Problems) {

@@ -10,6 +10,7 @@ use super::problem::{Problem, Problems};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
 
+mod claim;
 mod classification;
 mod graph;
 mod mask;
@@ -21,6 +22,7 @@ mod response;
 mod schema;
 mod security;
 mod server;
+mod step_up;
 mod version;
 
 #[cfg(test)]

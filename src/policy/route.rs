@@ -267,10 +267,7 @@ mod tests {
                 id: format!("{method} {path}"),
                 method: (*method).to_owned(),
                 path: (*path).to_owned(),
-                security: Vec::new(),
-                parameters: Vec::new(),
-                responses: Vec::new(),
-                quota: None,
+                ..Operation::default()
             })
             .collect();
         Router::new(&operations)

@@ -1,19 +1,45 @@
-//! What the caller may do: the scopes that the document asks for.
+//! What the caller may do: scopes, the log-in behind a token, objects of its own.
+
+pub(super) mod objects;
+mod step_up;
 
 use std::borrow::Cow;
 
 use crate::denial::Denial;
+use crate::engine::World;
+use crate::policy::route::PathParameters;
 use crate::policy::source::Mode;
-use crate::policy::{Access, Policy, Requirement};
+use crate::policy::{Access, Operation, Policy, Requirement};
 use crate::stage::authn::Caller;
+use crate::stage::hygiene::Screened;
 use crate::trail::{Stage, Trail};
+
+/// Asks everything that can be answered before the body is there.
+///
+/// # Errors
+/// The first refusal, when the stage enforces.
+pub fn authorize(
+    operation: &Operation,
+    screened: &Screened,
+    parameters: &PathParameters<'_>,
+    caller: &Caller,
+    world: &World,
+    trail: &mut Trail,
+) -> Result<(), Denial> {
+    let policy = world.policy;
+    scopes(caller, &operation.access, policy, trail)?;
+    if let Some(asked) = &operation.step_up {
+        step_up::check(asked, caller, world, trail)?;
+    }
+    objects::parameters(operation, screened, parameters, caller, policy, trail)
+}
 
 /// Holds the caller's scopes against the operation's requirements: any one of
 /// them suffices, and of that one every demand (OpenAPI's OR of ANDs).
 ///
 /// # Errors
 /// [`Denial::InsufficientScope`] when none is met and the stage enforces.
-pub fn authorize(
+fn scopes(
     caller: &Caller,
     access: &Access,
     policy: &Policy,
@@ -25,7 +51,7 @@ pub fn authorize(
     }
     let met = |requirement: &&Requirement| requirement.iter().all(|demand| caller.meets(demand));
     if let Some(requirement) = access.alternatives.iter().find(met) {
-        let note = match scopes(requirement) {
+        let note = match listed(requirement) {
             none if none.is_empty() => Cow::Borrowed("no scope needed"),
             scopes => Cow::Owned(format!("has {scopes}")),
         };
@@ -38,7 +64,7 @@ pub fn authorize(
             Stage::Authorization,
             policy.stages.authorization,
             Denial::InsufficientScope {
-                scope: scopes(requirement),
+                scope: listed(requirement),
             },
         ),
         // Authentication let nobody through to an operation that is not public.
@@ -46,7 +72,7 @@ pub fn authorize(
     }
 }
 
-fn scopes(requirement: &Requirement) -> String {
+fn listed(requirement: &Requirement) -> String {
     let scopes: Vec<&str> = requirement
         .iter()
         .flat_map(|demand| demand.scopes.iter().map(String::as_str))

@@ -8,7 +8,7 @@ use crate::denial::Denial;
 use crate::policy::api::Response;
 use crate::policy::source::Mode;
 use crate::policy::{Operation, Policy};
-use crate::request::ResponseHead;
+use crate::request::{ResponseHead, is_json};
 use crate::stage::Admitted;
 use crate::trail::{Hidden, Stage, Trail};
 
@@ -152,31 +152,4 @@ fn hides(mask: Option<u32>, clearance: u8, policy: &Policy) -> bool {
             .is_none_or(|rules| policy.masks.conceals(root, rules))
     };
     mask.is_some_and(conceals)
-}
-
-/// `application/json`, `application/problem+json; charset=utf-8`, … The suffix means
-/// JSON under any type (RFC 6839 §3.1), such as `model/gltf+json`.
-fn is_json(content_type: &[u8]) -> bool {
-    let essence = content_type
-        .split(|byte| *byte == b';')
-        .next()
-        .unwrap_or_default()
-        .trim_ascii()
-        .to_ascii_lowercase();
-    essence == b"application/json" || essence == b"text/json" || essence.ends_with(b"+json")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_json;
-
-    #[test]
-    fn json_is_known_by_its_media_type() {
-        assert!(is_json(b"application/json"));
-        assert!(is_json(b"Application/JSON ; charset=utf-8"));
-        assert!(is_json(b"application/vnd.shop+json"));
-        assert!(is_json(b"model/gltf+json"));
-        assert!(!is_json(b"text/html"));
-        assert!(!is_json(b"application/jsonp"));
-    }
 }

@@ -103,6 +103,9 @@ pub(crate) struct Request {
     /// What goes into `authorization`.
     #[serde(default)]
     token: Option<Token>,
+    /// The body: a text as it is, anything else as JSON.
+    #[serde(default)]
+    body: Value,
 }
 
 /// The upstream's answer.
@@ -233,7 +236,20 @@ impl Request {
             let value = format!("Bearer {}", token.mint(client, now));
             fields.push(("authorization".into(), value.into_bytes()));
         }
+        let body = self.body();
+        let typed = self.headers.contains_key("content-type");
+        if !body.is_empty() && !typed {
+            fields.push(("content-type".into(), b"application/json".to_vec()));
+        }
+        if !body.is_empty() {
+            fields.push(("content-length".into(), body.len().to_string().into_bytes()));
+        }
         fields
+    }
+
+    /// The body.
+    pub(crate) fn body(&self) -> String {
+        text(&self.body)
     }
 }
 
@@ -254,11 +270,15 @@ impl Response {
 
     /// The body.
     pub(crate) fn body(&self) -> String {
-        match &self.body {
-            Value::Null => String::new(),
-            Value::String(text) => text.clone(),
-            json => json.to_string(),
-        }
+        text(&self.body)
+    }
+}
+
+fn text(body: &Value) -> String {
+    match body {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        json => json.to_string(),
     }
 }
 

@@ -189,6 +189,7 @@ fn request(id: &str, client: &str, exchange: &Exchange) -> Vec<u8> {
         bytes.extend_from_slice(b"\r\n");
     }
     bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(request.body().as_bytes());
     bytes
 }
 

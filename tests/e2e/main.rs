@@ -23,6 +23,7 @@ mod harness;
 mod hygiene;
 mod keys;
 mod masking;
+mod objects;
 mod quota;
 mod refusals;
 mod reload;

@@ -115,6 +115,11 @@ impl<'p> Stand<'p> {
             }
             (flow, step) = flow.step(Event::Arrived, &self.world(now), &mut trail);
         }
+        if step == Step::AwaitBody {
+            let body = exchange.request.body();
+            let whole = Event::RequestBody(Body::Whole(body.as_bytes()));
+            (flow, step) = flow.step(whole, &self.world(now), &mut trail);
+        }
         let mut outcome = Answer::default();
         match step {
             Step::Reply(denial) => outcome.refuse(&denial, &trail),
@@ -242,6 +247,7 @@ fn request_head(case: &Case, exchange: &Exchange, now: Duration) -> RequestHead 
     RequestHead {
         headers: Headers::new(headers),
         address: parse_address(request.address.as_deref().unwrap_or("192.0.2.1:4711")),
+        end_of_stream: request.body().is_empty(),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::shop::{self, Parts, now};
 #[derive(Debug, Clone)]
 enum Happening {
     RequestHead(RequestHead),
-    RequestBody,
+    RequestBody(Option<Vec<u8>>),
     Keys { fetched: bool },
     ResponseHead(ResponseHead),
     ResponseBody(Option<Vec<u8>>),
@@ -26,7 +26,8 @@ impl Happening {
     fn event(&self) -> Event<'_> {
         match self {
             Happening::RequestHead(head) => Event::RequestHead(head.clone()),
-            Happening::RequestBody => Event::RequestBody,
+            Happening::RequestBody(None) => Event::RequestBody(Body::Partial),
+            Happening::RequestBody(Some(body)) => Event::RequestBody(Body::Whole(body)),
             Happening::Keys { .. } => Event::Arrived,
             Happening::ResponseHead(head) => Event::ResponseHead(head.clone()),
             Happening::ResponseBody(None) => Event::ResponseBody(Body::Partial),
@@ -37,7 +38,7 @@ impl Happening {
     fn is_the_requests(&self) -> bool {
         matches!(
             self,
-            Happening::RequestHead(_) | Happening::RequestBody | Happening::Keys { .. }
+            Happening::RequestHead(_) | Happening::RequestBody(_) | Happening::Keys { .. }
         )
     }
 }
@@ -50,15 +51,17 @@ fn expected(flow: &Flow, happening: &Happening) -> bool {
         Flow::Awaiting(..) => {
             matches!(
                 happening,
-                H::Keys { .. } | H::RequestBody | H::ResponseHead(_)
+                H::Keys { .. } | H::RequestBody(_) | H::ResponseHead(_)
             )
         }
-        Flow::Admitted(_) => matches!(happening, H::RequestBody | H::ResponseHead(_)),
+        Flow::Judging(_) | Flow::Admitted(_) => {
+            matches!(happening, H::RequestBody(_) | H::ResponseHead(_))
+        }
         Flow::Masking { .. } => matches!(happening, H::ResponseBody(_)),
         Flow::Passing | Flow::Refused => {
             matches!(
                 happening,
-                H::RequestBody | H::ResponseHead(_) | H::ResponseBody(_)
+                H::RequestBody(_) | H::ResponseHead(_) | H::ResponseBody(_)
             )
         }
     }
@@ -70,7 +73,7 @@ fn heads() -> impl Strategy<Value = RequestHead> {
     let path = prop_oneof![
         8 => prop::sample::select(vec![
             "/v1/status", "/v1/me", "/v1/orders", "/v1/orders/o-1", "/v1/orders/o-1", "/v1/reports",
-            "/v1/exports", "/v1/catalogue", "/v1/nothing", "/v1//orders", "/v1/orders/%2e", "*",
+            "/v1/exports", "/v1/catalogue", "/v1/transfers", "/v1/transfers", "/v1/nothing", "/v1//orders", "/v1/orders/%2e", "*",
             "/v1/orders?limit=1&limit=%zz",
         ])
         .prop_map(|path| path.as_bytes().to_vec()),
@@ -78,7 +81,7 @@ fn heads() -> impl Strategy<Value = RequestHead> {
     ];
     let bearer = |description| format!("Bearer {}", shop::token(description)).into_bytes();
     let scope = "orders:read orders:write";
-    let good = bearer(json!({ "claims": { "scope": scope } }));
+    let good = bearer(json!({ "claims": { "scope": scope, "accounts": ["a-1"] } }));
     let credential = prop_oneof![
         6 => Just(vec![good.clone()]),
         1 => Just(vec![]),
@@ -94,7 +97,8 @@ fn heads() -> impl Strategy<Value = RequestHead> {
         0..2,
     );
     let address = prop::option::weighted(0.95, Just("192.0.2.1"));
-    (method, path, credential, odd, address).prop_map(|(method, path, credential, odd, address)| {
+    let parts = (method, path, credential, odd, address, any::<bool>());
+    parts.prop_map(|(method, path, credential, odd, address, end_of_stream)| {
         let mut fields = vec![(":path".to_owned(), path)];
         if !method.is_empty() {
             fields.push((":method".to_owned(), method.as_bytes().to_vec()));
@@ -102,9 +106,11 @@ fn heads() -> impl Strategy<Value = RequestHead> {
         let name = "authorization";
         fields.extend(credential.into_iter().map(|value| (name.to_owned(), value)));
         fields.extend(odd);
+        fields.push(("content-type".into(), b"application/json".to_vec()));
         RequestHead {
             headers: Headers::new(fields),
             address: address.map(|text| text.parse().unwrap()),
+            end_of_stream,
         }
     })
 }
@@ -136,10 +142,20 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+/// Transfers from an account of the caller's, or of somebody else's.
+fn request_bodies() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        Just(br#"{"from":"a-1"}"#.to_vec()),
+        Just(br#"{"from":"a-2"}"#.to_vec()),
+        Just(br#"{"from":"a-1","from":"a-2"}"#.to_vec()),
+        prop::collection::vec(any::<u8>(), 0..30),
+    ]
+}
+
 fn happenings() -> impl Strategy<Value = Happening> {
     prop_oneof![
         2 => heads().prop_map(Happening::RequestHead),
-        2 => Just(Happening::RequestBody),
+        2 => prop::option::of(request_bodies()).prop_map(Happening::RequestBody),
         2 => any::<bool>().prop_map(|fetched| Happening::Keys { fetched }),
         2 => responses().prop_map(Happening::ResponseHead),
         1 => Just(Happening::ResponseBody(None)),
@@ -247,6 +263,7 @@ proptest! {
                 }
                 let was_expected = expected(&flow, happening);
                 let was_passing = matches!(flow, Flow::Passing);
+                let was_judging = matches!(flow, Flow::Judging(_));
                 let was_refused = matches!(flow, Flow::Refused);
                 let world = parts.world(policy, &store, now());
                 let (next, step) = flow.step(happening.event(), &world, &mut trail);
@@ -257,12 +274,18 @@ proptest! {
                 let goes_on = matches!(step, Step::Continue(_));
                 if happening.is_the_requests() && goes_on {
                     prop_assert!(matches!(next, Flow::Admitted(_) | Flow::Passing), "{next:?}");
+                    if was_judging && policy.stages.authorization == Mode::Enforce {
+                        let own = br#"{"from":"a-1"}"#;
+                        prop_assert!(matches!(happening, Happening::RequestBody(Some(body)) if body == own), "{happening:?}");
+                    }
                     passed_everything(policy, &trail)?;
                 }
                 match &step {
                     Step::Reply(_) => prop_assert!(matches!(next, Flow::Refused)),
                     Step::Await(_) => prop_assert!(matches!(next, Flow::Awaiting(..))),
-                    Step::AwaitBody => prop_assert!(matches!(next, Flow::Masking { .. }), "not masking"),
+                    Step::AwaitBody => {
+                        prop_assert!(matches!(next, Flow::Masking { .. } | Flow::Judging(_)), "awaits no body");
+                    }
                     Step::Continue(edits) => {
                         let untouched = edits.remove.is_empty() && edits.set.is_empty() && edits.body.is_none();
                         prop_assert!(!(was_passing || was_refused) || untouched, "a settled flow edits");

@@ -66,6 +66,7 @@ pub(crate) fn head(method: &str, path: &[u8], address: Option<&str>) -> RequestH
             (":path".into(), path.to_vec()),
         ]),
         address: address.map(|text| text.parse().unwrap()),
+        end_of_stream: true,
     }
 }
 

@@ -3,6 +3,7 @@
 //! A document and a policy say together who may do what. Here both are read as one,
 //! so that a person can check the whole without running a request.
 
+use crate::policy::api::{BodyStep, ClaimRule, Location, StepUp};
 use crate::policy::{Access, Demand, Operation, Policy, Proof};
 
 /// The sentences, in the order in which the stages ask.
@@ -10,6 +11,10 @@ pub(super) fn sentences(operation: &Operation, policy: &Policy) -> Vec<String> {
     let mut sentences = Vec::new();
     sentences.push(format!("path: {}", operation.path));
     credentials(&operation.access, policy, &mut sentences);
+    if let Some(asked) = &operation.step_up {
+        sentences.push(format!("log-in: {}", log_in(asked)));
+    }
+    objects(operation, &mut sentences);
     if let Some(plan) = operation.plan.and_then(|plan| policy.plans.get(plan)) {
         sentences.push(format!("quota: plan `{}`", plan.name));
     }
@@ -59,6 +64,62 @@ fn demanded(demand: &Demand, policy: &Policy) -> String {
     }
 }
 
+fn log_in(asked: &StepUp) -> String {
+    let mut said = Vec::new();
+    if !asked.acr_values.is_empty() {
+        let values = asked.acr_values.iter().map(|value| format!("`{value}`"));
+        said.push(format!("of class {}", one_of(values.collect())));
+    }
+    if let Some(seconds) = asked.max_age_seconds {
+        said.push(format!("at most {seconds} seconds ago"));
+    }
+    said.join(", ")
+}
+
+fn objects(operation: &Operation, sentences: &mut Vec<String>) {
+    for parameter in &operation.parameters {
+        if let Some(rule) = &parameter.claim {
+            let place = match parameter.location {
+                Location::Path => "in the path",
+                Location::Query => "in the query",
+                Location::Header => "in the header",
+                Location::Cookie => "in the cookie",
+            };
+            sentences.push(held(&format!("`{}` {place}", parameter.name), rule));
+        }
+    }
+    for claim in &operation.body_claims {
+        let steps = claim.path.iter().map(|step| match step {
+            BodyStep::Member(name) => format!(".{name}"),
+            BodyStep::Elements => "[]".into(),
+        });
+        let path: String = steps.collect();
+        sentences.push(held(
+            &format!("`{}` in the body", path.trim_start_matches('.')),
+            &claim.rule,
+        ));
+    }
+}
+
+fn held(what: &str, rule: &ClaimRule) -> String {
+    let absent = if rule.if_absent_allow {
+        " if it is there"
+    } else {
+        ""
+    };
+    let unless = match rule.unless_scopes.as_slice() {
+        [] => String::new(),
+        scopes => {
+            let scopes = scopes.iter().map(|scope| format!("`{scope}`"));
+            format!(", unless the caller has {}", one_of(scopes.collect()))
+        }
+    };
+    format!(
+        "object: {what} must{absent} be held by the claim `{}`{unless}",
+        rule.claim.join(".")
+    )
+}
+
 fn one_of(names: Vec<String>) -> String {
     match names.as_slice() {
         [] => "nobody".into(),
@@ -71,6 +132,7 @@ fn one_of(names: Vec<String>) -> String {
 mod tests {
     use super::*;
     use crate::policy::compile::tests::{compiled, sample};
+    use serde_json::json;
 
     #[test]
     fn says_who_may_call() {
@@ -82,5 +144,27 @@ mod tests {
              quota: plan `slow`"
         );
         assert_eq!(said(1), "path: /b; credentials: a token of `id`");
+    }
+
+    #[test]
+    fn says_whose_objects_and_how_lately() {
+        let mut document = sample();
+        let operation = &mut document["api"]["operations"][1];
+        operation["step_up"] = json!({ "acr_values": ["phr", "phrh"], "max_age_seconds": 60 });
+        let rule =
+            json!({ "claim": ["crm", "id"], "unless_scopes": ["desk"], "if_absent_allow": true });
+        operation["parameters"] = json!([{ "name": "c", "in": "query", "claim": rule }]);
+        operation["body_claims"] =
+            json!([{ "path": [{ "member": "a" }, "elements"], "rule": { "claim": ["sub"] } }]);
+        let policy = compiled(&document);
+        assert_eq!(
+            sentences(&policy.operations[1], &policy)[2..],
+            [
+                "log-in: of class `phr` or `phrh`, at most 60 seconds ago",
+                "object: `c` in the query must if it is there be held by the claim `crm.id`, \
+                 unless the caller has `desk`",
+                "object: `a[]` in the body must be held by the claim `sub`",
+            ]
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! Paths and the operations on them.
 
+use super::claim::Claims;
 use super::place::Place;
 use super::security::Security;
-use super::{Compiler, parameter, server};
+use super::{Compiler, parameter, server, step_up};
 use crate::policy::api::{Operation, Scheme};
 use crate::policy::problem::Problems;
 use crate::policy::route::template::{Segment, Template};
@@ -13,6 +14,7 @@ pub(super) struct Paths<'c, 'a, 'o> {
     compiler: &'c mut Compiler<'a, 'o>,
     root: Place<'a>,
     security: Security<'a>,
+    claims: Claims<'a>,
     base_path: String,
     /// The first path of each shape and method. Names of parameters tell no requests
     /// apart, but methods do, and large documents rely on it.
@@ -27,10 +29,12 @@ impl<'c, 'a, 'o> Paths<'c, 'a, 'o> {
     ) -> Self {
         let given = compiler.options.base_path.as_deref().map(server::normal);
         let base_path = given.or_else(|| server::base_path(root, problems));
+        let claims = Claims::new(compiler.document);
         Self {
             compiler,
             root: root.clone(),
             security: Security::new(root, problems),
+            claims,
             base_path: base_path.unwrap_or_default(),
             answered: HashMap::new(),
         }
@@ -41,6 +45,7 @@ impl<'c, 'a, 'o> Paths<'c, 'a, 'o> {
     pub(super) fn operations(mut self, problems: &mut Problems) -> (Vec<Operation>, Vec<Scheme>) {
         let operations = self.walk(problems);
         let schemes = self.security.used(&operations);
+        self.claims.report_unused(&self.root, problems);
         (operations, schemes)
     }
 
@@ -125,12 +130,14 @@ impl<'c, 'a, 'o> Paths<'c, 'a, 'o> {
         let full = format!("{}{path}", self.base_path_of(item, place, problems));
         let method = method.to_ascii_uppercase();
         let document = self.compiler.document;
-        let parameters = parameter::merged(document, item, place, problems);
+        let parameters = parameter::merged(document, &mut self.claims, item, place, problems);
         if let Some(template) = self.template(path, &full, &method, problems) {
             parameter::check_template(&template.names, &parameters, place, problems);
         }
         let security = self.security.of(place, problems);
         let quota = self.quota(place, problems);
+        let body_claims = self.claims.of_body(place, problems);
+        let step_up = step_up::of(place, problems);
         let bodies = self.compiler.responses(place, problems);
         self.compiler.bodies.push(bodies);
         Some(Operation {
@@ -140,6 +147,8 @@ impl<'c, 'a, 'o> Paths<'c, 'a, 'o> {
             security,
             parameters,
             responses: Vec::new(),
+            body_claims,
+            step_up,
             quota,
         })
     }

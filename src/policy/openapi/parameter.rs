@@ -1,5 +1,6 @@
 //! Declared parameters: a path item's and an operation's, merged.
 
+use super::claim::Claims;
 use super::place::{Document, Place};
 use crate::policy::api::{Location, Parameter};
 use crate::policy::problem::Problems;
@@ -9,12 +10,13 @@ use serde_json::Value;
 /// the same name and location.
 pub(super) fn merged<'a>(
     document: Document<'a>,
+    claims: &mut Claims<'a>,
     item: &Place<'a>,
     operation: &Place<'a>,
     problems: &mut Problems,
 ) -> Vec<Parameter> {
-    let mut parameters = list(document, item, problems);
-    let own = list(document, operation, problems);
+    let mut parameters = list(document, claims, item, problems);
+    let own = list(document, claims, operation, problems);
     parameters.retain(|shared| !own.iter().any(|one| same(one, shared)));
     parameters.extend(own);
     parameters
@@ -62,7 +64,12 @@ fn same(one: &Parameter, other: &Parameter) -> bool {
     one.name == other.name && one.location == other.location
 }
 
-fn list<'a>(document: Document<'a>, owner: &Place<'a>, problems: &mut Problems) -> Vec<Parameter> {
+fn list<'a>(
+    document: Document<'a>,
+    claims: &mut Claims<'a>,
+    owner: &Place<'a>,
+    problems: &mut Problems,
+) -> Vec<Parameter> {
     let mut parameters: Vec<Parameter> = Vec::new();
     let Some(written) = owner.get("parameters") else {
         return parameters;
@@ -75,7 +82,7 @@ fn list<'a>(document: Document<'a>, owner: &Place<'a>, problems: &mut Problems) 
         let Some(place) = document.follow(element, problems) else {
             continue;
         };
-        let Some(parameter) = read(document, &place, problems) else {
+        let Some(parameter) = read(document, claims, &place, problems) else {
             continue;
         };
         if parameters.iter().any(|known| same(known, &parameter)) {
@@ -100,6 +107,7 @@ fn list<'a>(document: Document<'a>, owner: &Place<'a>, problems: &mut Problems) 
 
 fn read<'a>(
     document: Document<'a>,
+    claims: &mut Claims<'a>,
     place: &Place<'a>,
     problems: &mut Problems,
 ) -> Option<Parameter> {
@@ -156,6 +164,10 @@ fn read<'a>(
         enumeration: schema
             .and_then(|schema| enumeration(document, schema, problems))
             .unwrap_or_default(),
+        // A cookie is sent by itself, whoever sends the request.
+        claim: (location != Location::Cookie)
+            .then(|| claims.at(place, problems))
+            .flatten(),
     })
 }
 

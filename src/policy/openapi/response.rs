@@ -113,7 +113,7 @@ fn is_status(status: &str) -> bool {
 
 /// Whether a body of this media type, or of one that this range holds, is JSON
 /// (RFC 6839 §3.1 for the suffix).
-fn may_be_json(media_type: &str) -> bool {
+pub(super) fn may_be_json(media_type: &str) -> bool {
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     let essence = essence.to_ascii_lowercase();
     essence.ends_with("+json")

@@ -181,6 +181,7 @@ mod tests {
         let head = RequestHead {
             headers: Headers::new(fields.collect()),
             address: None,
+            end_of_stream: true,
         };
         match credential(&head) {
             Credential::None => "none".into(),

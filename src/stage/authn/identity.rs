@@ -36,6 +36,13 @@ pub enum Kind {
 }
 
 impl Identity {
+    /// A claim by its names from the outside in, if the policy refers to it.
+    pub fn claim(&self, path: &[String]) -> Option<&Value> {
+        let (first, rest) = path.split_first()?;
+        rest.iter()
+            .try_fold(self.claims.get(first)?, |value, name| value.get(name))
+    }
+
     /// Writes into the trail who calls.
     pub(super) fn sign(&self, trail: &mut Trail) {
         trail.issuer = Some(self.source.clone());

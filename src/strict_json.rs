@@ -1,7 +1,7 @@
 //! JSON in which a member has one value.
 //!
 //! RFC 8259 leaves a repeated member name to the reader, and readers differ. A
-//! token that says `"admin": false` to the gateway and `"admin": true` to the
+//! token or a body that says `"admin": false` to the gateway and `"admin": true` to the
 //! service behind it is a way around both, so a repetition at any depth is refused
 //! (RFC 7515 §4, RFC 7519 §4, RFC 8725 §2.6).
 
@@ -10,17 +10,25 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Why a text is not an object that can be read in one way only.
+/// Why a text is not JSON that can be read in one way only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NotStrict {
-    /// Not JSON at all, or not an object, or nested deeper than 127 levels.
+pub(crate) enum NotStrict {
+    /// Not JSON at all, or not an object where one is asked for, or nested deeper than 127 levels.
     Json,
     /// A member name occurs twice in one object.
     Duplicate,
 }
 
 /// Reads one JSON object and nothing after it.
-pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, NotStrict> {
+pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, NotStrict> {
+    match value(bytes)? {
+        Value::Object(members) => Ok(members),
+        _ => Err(NotStrict::Json),
+    }
+}
+
+/// Reads one JSON value and nothing after it.
+pub(crate) fn value(bytes: &[u8]) -> Result<Value, NotStrict> {
     let mut duplicate = false;
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let strict = Strict {
@@ -29,11 +37,10 @@ pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, NotStrict> {
     let value = strict
         .deserialize(&mut reader)
         .and_then(|value| reader.end().map(|()| value));
-    match value {
-        Ok(Value::Object(members)) => Ok(members),
-        Err(_) if duplicate => Err(NotStrict::Duplicate),
-        _ => Err(NotStrict::Json),
-    }
+    value.map_err(|_| match duplicate {
+        true => NotStrict::Duplicate,
+        false => NotStrict::Json,
+    })
 }
 
 /// Builds a value and raises the flag at the first repeated name.
