@@ -7,6 +7,7 @@ pub mod assemble;
 pub mod build;
 pub mod check;
 pub mod explain;
+pub mod metadata;
 pub mod report;
 pub mod schema;
 pub mod token;
@@ -31,6 +32,7 @@ enum Command {
     Build(build::Build),
     Check(check::Check),
     Explain(explain::Explain),
+    Metadata(metadata::Metadata),
     Train(train::Train),
     Token(token::Token),
     Schema(schema::Schema),
@@ -42,6 +44,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Command::Build(args) => build::run(args),
         Command::Check(args) => check::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Metadata(args) => metadata::run(args),
         Command::Train(args) => train::run(args),
         Command::Token(args) => token::run(args),
         Command::Schema(args) => schema::run(args),

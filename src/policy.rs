@@ -44,6 +44,8 @@ pub struct Policy {
     pub undeclared: Access,
     /// The document's security schemes.
     pub schemes: Vec<Scheme>,
+    /// Where the protected resource's metadata are (RFC 9728).
+    pub resource_metadata: Option<String>,
     /// Whose tokens are believed.
     pub issuers: Vec<Issuer>,
     /// Who may see what.

@@ -91,6 +91,7 @@ pub fn compile(
         operations,
         undeclared,
         schemes,
+        resource_metadata: source.resource_metadata,
         issuers,
         clearances,
         masks,
