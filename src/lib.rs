@@ -17,6 +17,7 @@
 //! Mechanisms ([`jose`], [`mask`], [`forest`], [`profile`]) know nothing of policy,
 //! stages know nothing of Envoy, and only `envoy` knows proxy-wasm.
 
+pub mod calendar;
 #[cfg(not(target_family = "wasm"))]
 pub mod command;
 pub mod denial;
