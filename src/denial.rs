@@ -39,6 +39,8 @@ pub enum Denial {
         /// The scopes that would do, separated by spaces.
         scope: String,
     },
+    /// The caller has none of the roles that the operation asks for.
+    RoleMissing,
     /// The token does not say that the caller logged in well and lately enough.
     StepUp {
         /// What `acr` may be, separated by spaces; empty: anything.
@@ -117,6 +119,7 @@ impl Denial {
             Denial::InsufficientScope { .. } => {
                 (403, "insufficient_scope", problem::INSUFFICIENT_SCOPE)
             }
+            Denial::RoleMissing => (403, "role_missing", problem::ROLE_MISSING),
             Denial::StepUp { .. } => (401, "step_up_needed", problem::STEP_UP_NEEDED),
             Denial::ObjectForbidden => (403, "object_forbidden", problem::OBJECT_FORBIDDEN),
             Denial::BodyUnreadable => (400, "body_unreadable", problem::MALFORMED_REQUEST),

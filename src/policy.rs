@@ -12,6 +12,7 @@ pub mod compile;
 pub mod openapi;
 pub mod plugin;
 pub mod problem;
+mod role;
 pub mod route;
 pub mod source;
 pub mod structure;
@@ -25,6 +26,7 @@ use crate::model::Model;
 pub use access::{Access, Demand, Proof, Requirement, Scheme};
 use address::Address;
 use api::{BodyClaim, Location, Parameter, Response, StepUp};
+pub use role::Roles;
 use route::Router;
 use source::{QuotaKey, RemoteKeys, Stages};
 
@@ -58,6 +60,8 @@ pub struct Policy {
     pub slots: u32,
     /// Headers that tell the upstream who calls.
     pub identity: Vec<IdentityHeader>,
+    /// Which roles a caller has.
+    pub roles: Roles,
     /// The claims, by their first names, that stages ask about after authentication.
     pub kept_claims: BTreeSet<String>,
     /// The learned model.
@@ -79,6 +83,8 @@ pub struct Operation {
     pub parameters: Vec<Parameter>,
     /// Its declared JSON responses.
     pub responses: Vec<Response>,
+    /// Roles, any of which its caller must have, unless there are none.
+    pub roles: Vec<String>,
     /// What fields of its request body must hold.
     pub body_claims: Vec<BodyClaim>,
     /// How its caller must have logged in.

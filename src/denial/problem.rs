@@ -109,3 +109,9 @@ pub(super) const OBJECT_FORBIDDEN: Problem = problem(
     "Not yours",
     "The request names an object that the caller may not use.",
 );
+
+pub(super) const ROLE_MISSING: Problem = problem(
+    "role-missing",
+    "Not allowed",
+    "The caller has none of the roles that this operation needs.",
+);

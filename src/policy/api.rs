@@ -40,6 +40,9 @@ pub struct Operation {
     /// Declared responses that have a JSON body.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub responses: Vec<Response>,
+    /// `x-roles`: roles, any of which the caller must have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
     /// `x-claim` of the fields of its request body.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub body_claims: Vec<BodyClaim>,

@@ -4,6 +4,7 @@ mod clearance;
 mod identity;
 mod issuer;
 mod quota;
+mod role;
 mod scheme;
 
 use std::collections::{BTreeSet, HashSet};
@@ -16,7 +17,8 @@ use super::problem::{Problem, Problems};
 use super::route::Router;
 use super::source::{Environment, Source};
 use super::{
-    Access, Anomaly, Clearances, Demand, Issuer, Operation, Plan, Policy, Scheme, encode_header,
+    Access, Anomaly, Clearances, Demand, Issuer, Operation, Plan, Policy, Roles, Scheme,
+    encode_header,
 };
 use crate::mask::Table;
 use crate::model::Model;
@@ -64,12 +66,13 @@ pub fn compile(
     if source.clearances.unclassified.is_some() {
         mask_everything(&mut api);
     }
-    let kept_claims = kept_claims(&api);
+    let roles = role::roles(&source, &mut problems);
+    let kept_claims = kept_claims(&api, &roles);
     let masks = masks(&api, &clearances, &mut problems);
     let router = Router::new(&api.operations)
         .map_err(|found| problems.extend(found))
         .ok();
-    let operations = operations(api, &source, &schemes, &plans, &mut problems);
+    let operations = operations(api, &source, &schemes, &roles, &plans, &mut problems);
     problems.into_result(())?;
     // Either is missing only with a problem noted.
     let (Some(masks), Some(router)) = (masks, router) else {
@@ -98,6 +101,7 @@ pub fn compile(
         plans,
         slots: source.quotas.slots,
         identity,
+        roles,
         kept_claims,
         anomaly,
     })
@@ -163,6 +167,7 @@ fn operations(
     api: Api,
     source: &Source,
     schemes: &[Scheme],
+    roles: &Roles,
     plans: &[Plan],
     problems: &mut Problems,
 ) -> Vec<Operation> {
@@ -187,6 +192,7 @@ fn operations(
             access,
             parameters: operation.parameters,
             responses: operation.responses,
+            roles: role::asked(operation.roles, roles, &path, problems),
             body_claims: operation.body_claims,
             step_up: operation.step_up,
             plan,
@@ -196,8 +202,16 @@ fn operations(
 }
 
 /// The claims, by their first names, that the document asks about.
-fn kept_claims(api: &Api) -> BTreeSet<String> {
+fn kept_claims(api: &Api, roles: &Roles) -> BTreeSet<String> {
     let mut kept = BTreeSet::new();
+    if api
+        .operations
+        .iter()
+        .any(|operation| !operation.roles.is_empty())
+    {
+        kept.extend(roles.claim.first().cloned());
+        kept.insert("roles".into());
+    }
     for operation in &api.operations {
         let of_parameters = operation
             .parameters

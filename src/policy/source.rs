@@ -8,6 +8,7 @@
 mod classification;
 mod issuer;
 mod quota;
+mod role;
 mod scheme;
 mod secret;
 mod span;
@@ -22,6 +23,7 @@ use schemars::JsonSchema;
 pub use classification::{Classification, ClearanceRule, Clearances, Mask};
 pub use issuer::{Issuer, Keys, OnMissing, RemoteKeys};
 pub use quota::{Plan, QuotaKey, Quotas};
+pub use role::{ClaimPath, Roles};
 pub use scheme::Scheme;
 pub use secret::{Environment, Resolved, Secret};
 pub use span::Span;
@@ -59,6 +61,9 @@ pub struct Source {
     /// Header for the upstream, and the claim that fills it. Clients cannot set these headers.
     #[serde(default = "default_identity_headers")]
     pub identity_headers: BTreeMap<String, String>,
+    /// Which roles a caller has, for the document's `x-roles`.
+    #[serde(default)]
+    pub roles: Roles,
     /// Whether each stage enforces or only observes.
     #[serde(default)]
     pub stages: Stages,

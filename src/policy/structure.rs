@@ -66,8 +66,8 @@ impl<'a> Checker<'a> {
             .unwrap_or(schema)
     }
 
-    /// Three kinds of choice occur: words, an optional object, and an object
-    /// whose only member names the variant.
+    /// Four kinds of choice occur: words, an optional value, values of different
+    /// types, and an object whose only member names the variant.
     fn check_choice(&mut self, value: &Value, choices: &'a [Value], path: &str) {
         let words: Vec<&str> = choices
             .iter()
@@ -103,10 +103,14 @@ impl<'a> Checker<'a> {
             }
             return;
         }
-        let not_null = choices
+        let others: Vec<(&str, &'a Value)> = choices
             .iter()
-            .find(|choice| choice.get("type").and_then(Value::as_str) != Some("null"));
-        if let (false, Some(schema)) = (value.is_null(), not_null) {
+            .map(|choice| (kind(self.resolve(choice)), choice))
+            .filter(|(kind, _)| *kind != "null")
+            .collect();
+        let alike = others.iter().find(|(kind, _)| *kind == type_name(value));
+        let chosen = alike.or(others.first()).map(|(_, choice)| *choice);
+        if let (false, Some(schema)) = (value.is_null(), chosen) {
             self.check(value, schema, path);
         }
     }
@@ -291,6 +295,14 @@ fn show(value: &Value) -> String {
         Value::String(text) => format!("`{text}`"),
         other => article(type_name(other)),
     }
+}
+
+/// The type that a schema asks for, if it is one.
+fn kind(schema: &Value) -> &str {
+    schema
+        .get("type")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn type_name(value: &Value) -> &'static str {

@@ -1,6 +1,7 @@
-//! What the caller may do: scopes, the log-in behind a token, objects of its own.
+//! What the caller may do: scopes, roles, the log-in behind a token, objects of its own.
 
 pub(super) mod objects;
+mod roles;
 mod step_up;
 
 use std::borrow::Cow;
@@ -28,6 +29,7 @@ pub fn authorize(
 ) -> Result<(), Denial> {
     let policy = world.policy;
     scopes(caller, &operation.access, policy, trail)?;
+    roles::check(&operation.roles, caller, policy, trail)?;
     if let Some(asked) = &operation.step_up {
         step_up::check(asked, caller, world, trail)?;
     }

@@ -11,6 +11,10 @@ pub(super) fn sentences(operation: &Operation, policy: &Policy) -> Vec<String> {
     let mut sentences = Vec::new();
     sentences.push(format!("path: {}", operation.path));
     credentials(&operation.access, policy, &mut sentences);
+    if !operation.roles.is_empty() {
+        let roles = operation.roles.iter().map(|role| format!("`{role}`"));
+        sentences.push(format!("role: {}", one_of(roles.collect())));
+    }
     if let Some(asked) = &operation.step_up {
         sentences.push(format!("log-in: {}", log_in(asked)));
     }
@@ -150,6 +154,7 @@ mod tests {
     fn says_whose_objects_and_how_lately() {
         let mut document = sample();
         let operation = &mut document["api"]["operations"][1];
+        operation["roles"] = json!(["admin", "auditor"]);
         operation["step_up"] = json!({ "acr_values": ["phr", "phrh"], "max_age_seconds": 60 });
         let rule =
             json!({ "claim": ["crm", "id"], "unless_scopes": ["desk"], "if_absent_allow": true });
@@ -160,6 +165,7 @@ mod tests {
         assert_eq!(
             sentences(&policy.operations[1], &policy)[2..],
             [
+                "role: `admin` or `auditor`",
                 "log-in: of class `phr` or `phrh`, at most 60 seconds ago",
                 "object: `c` in the query must if it is there be held by the claim `crm.id`, \
                  unless the caller has `desk`",

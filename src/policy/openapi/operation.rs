@@ -136,6 +136,7 @@ impl<'c, 'a, 'o> Paths<'c, 'a, 'o> {
         }
         let security = self.security.of(place, problems);
         let quota = self.quota(place, problems);
+        let roles = roles(place, problems);
         let body_claims = self.claims.of_body(place, problems);
         let step_up = step_up::of(place, problems);
         let bodies = self.compiler.responses(place, problems);
@@ -147,6 +148,7 @@ impl<'c, 'a, 'o> Paths<'c, 'a, 'o> {
             security,
             parameters,
             responses: Vec::new(),
+            roles,
             body_claims,
             step_up,
             quota,
@@ -220,6 +222,27 @@ impl<'c, 'a, 'o> Paths<'c, 'a, 'o> {
         }
         plan.map(str::to_owned)
     }
+}
+
+/// `x-roles`: a list of names.
+fn roles(operation: &Place<'_>, problems: &mut Problems) -> Vec<String> {
+    let Some(written) = operation.get("x-roles") else {
+        return Vec::new();
+    };
+    let names = written.value.as_array().into_iter().flatten();
+    let names: Vec<String> = names
+        .filter_map(|name| name.as_str())
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect();
+    if names.is_empty() || written.value.as_array().map(Vec::len) != Some(names.len()) {
+        problems.add(
+            written.path,
+            "is not a list of roles",
+            "write the roles, any of which suffices: `x-roles: [admin, auditor]`",
+        );
+    }
+    names
 }
 
 fn id(operation: &Place<'_>, problems: &mut Problems) -> Option<String> {

@@ -31,6 +31,16 @@ fn the_least_policy_is_sound_and_so_is_one_with_nothing_chosen() {
 }
 
 #[test]
+fn a_value_of_either_type_is_held_against_its_own() {
+    let claim =
+        |claim: Value| complaints(&json!({ "openapi": "o.yaml", "roles": { "claim": claim } }));
+    assert_eq!(claim(json!("roles")), [""; 0]);
+    assert_eq!(claim(json!(["realm_access", "roles"])), [""; 0]);
+    assert!(claim(json!(["a", 1]))[0].starts_with("policy.roles.claim[1]: is a number"));
+    assert!(claim(json!(1))[0].starts_with("policy.roles.claim: is a number"));
+}
+
+#[test]
 fn every_fault_is_named_with_its_place_and_its_cure() {
     let policy = |name: &str, value: Value| {
         let mut policy = json!({ "openapi": "o.yaml" });
