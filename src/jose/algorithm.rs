@@ -8,9 +8,6 @@ use std::fmt;
 use std::str::FromStr;
 
 /// An asymmetric JWS algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
-///
-/// `ES512` is absent: the pure-Rust verifier has no P-521, and an algorithm that
-/// works on one host only would make the same policy mean two things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
@@ -29,13 +26,15 @@ pub enum Algorithm {
     Es256,
     /// ECDSA on P-384 with SHA-384.
     Es384,
+    /// ECDSA on P-521 with SHA-512.
+    Es512,
     /// Ed25519, whether a token says `EdDSA` or, by RFC 9864 §2.2, `Ed25519`.
     EdDsa,
 }
 
 impl Algorithm {
     /// Every algorithm, for help texts and defaults.
-    pub const ALL: [Algorithm; 9] = [
+    pub const ALL: [Algorithm; 10] = [
         Algorithm::Rs256,
         Algorithm::Rs384,
         Algorithm::Rs512,
@@ -44,6 +43,7 @@ impl Algorithm {
         Algorithm::Ps512,
         Algorithm::Es256,
         Algorithm::Es384,
+        Algorithm::Es512,
         Algorithm::EdDsa,
     ];
 
@@ -58,6 +58,7 @@ impl Algorithm {
             Algorithm::Ps512 => "PS512",
             Algorithm::Es256 => "ES256",
             Algorithm::Es384 => "ES384",
+            Algorithm::Es512 => "ES512",
             Algorithm::EdDsa => "EdDSA",
         }
     }
@@ -117,7 +118,7 @@ mod tests {
     fn no_signature_and_shared_secrets_are_not_algorithms() {
         for name in [
             "none", "None", "nOnE", "NONE", "", "HS256", "HS384", "HS512", "rs256", "RS256 ",
-            "ES512", "RS1", "Ed448", "dir",
+            "ES521", "ES256K", "RS1", "Ed448", "dir",
         ] {
             assert_eq!(name.parse::<Algorithm>(), Err(UnknownAlgorithm), "{name}");
         }

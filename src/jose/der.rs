@@ -20,6 +20,11 @@ pub(super) fn p384_spki(point: &[u8]) -> Vec<u8> {
     ec_spki(SECP384R1, point)
 }
 
+/// `SubjectPublicKeyInfo` of a point on P-521 (RFC 5480 §2). `point` is uncompressed.
+pub(super) fn p521_spki(point: &[u8]) -> Vec<u8> {
+    ec_spki(SECP521R1, point)
+}
+
 /// `SubjectPublicKeyInfo` of an Ed25519 key (RFC 8410 §4).
 pub(super) fn ed25519_spki(key: &[u8]) -> Vec<u8> {
     spki(&tlv(OID, ED25519), key)
@@ -95,6 +100,8 @@ const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const PRIME256V1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 /// 1.3.132.0.34
 const SECP384R1: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
+/// 1.3.132.0.35
+const SECP521R1: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x23];
 /// 1.3.101.112
 const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 
@@ -157,6 +164,12 @@ mod tests {
         let point = point.verifying_key();
         assert_eq!(
             p384_spki(point.to_sec1_point(false).as_bytes()),
+            point.to_public_key_der().unwrap().as_bytes()
+        );
+        let point = p521::ecdsa::SigningKey::from_slice(&[1; 66]).unwrap();
+        let point = point.verifying_key();
+        assert_eq!(
+            p521_spki(point.to_sec1_point(false).as_bytes()),
             point.to_public_key_der().unwrap().as_bytes()
         );
         let (n, e) = ([&[0xc1; 255][..], &[1]].concat(), [1, 0, 1]);

@@ -26,6 +26,7 @@ pub fn argument(
         (Algorithm::Rs512, Public::Rsa(_)) => ("sha512", signature.to_vec()),
         (Algorithm::Es256, Public::P256(_)) => ("sha256", der::ecdsa_signature(signature, 32)?),
         (Algorithm::Es384, Public::P384(_)) => ("sha384", der::ecdsa_signature(signature, 48)?),
+        (Algorithm::Es512, Public::P521(_)) => ("sha512", der::ecdsa_signature(signature, 66)?),
         _ => return None,
     };
     let fields: [(u8, &[u8]); 4] = [

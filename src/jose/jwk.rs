@@ -194,6 +194,9 @@ impl<'a> Jwk<'a> {
             "P-384" => p384::ecdsa::VerifyingKey::from_sec1_bytes(&self.point(48)?)
                 .map(Public::P384)
                 .ok(),
+            "P-521" => p521::ecdsa::VerifyingKey::from_sec1_bytes(&self.point(66)?)
+                .map(Public::P521)
+                .ok(),
             _ => return Ok(Err("its `crv` is not one of ours".into())),
         };
         key.map(Ok).ok_or_else(|| {
@@ -205,18 +208,22 @@ impl<'a> Jwk<'a> {
         })
     }
 
-    /// An uncompressed point whose coordinates have exactly `length` bytes each.
+    /// An uncompressed point whose coordinates take `length` bytes each. Leading zeros
+    /// belong to a coordinate (RFC 7518 §6.2.1.2), but issuers are known to leave them
+    /// out, and of two P-521 coordinates one starts with a zero. The number is the same,
+    /// and whether the point is on its curve is looked at in any case.
     fn point(&self, length: usize) -> Result<Vec<u8>, KeySetProblem> {
         let mut point = vec![0x04];
         for member in ["x", "y"] {
             let coordinate = self.bytes(member)?;
-            if coordinate.len() != length {
+            let Some(zeros) = length.checked_sub(coordinate.len()) else {
                 return Err(self.problem(
                     member,
                     &format!("`{member}` has {} bytes, not {length}", coordinate.len()),
-                    "encode the coordinate with its leading zeros, as RFC 7518 §6.2.1.2 says",
+                    "publish a point of the curve that `crv` names, as RFC 7518 §6.2.1.2 says",
                 ));
-            }
+            };
+            point.resize(point.len() + zeros, 0);
             point.extend(coordinate);
         }
         Ok(point)

@@ -27,6 +27,8 @@ pub(super) enum Public {
     P256(p256::ecdsa::VerifyingKey),
     /// On P-384.
     P384(p384::ecdsa::VerifyingKey),
+    /// On P-521.
+    P521(p521::ecdsa::VerifyingKey),
     /// Canonical and of large order.
     Ed25519(ed25519_compact::PublicKey),
 }
@@ -40,6 +42,7 @@ impl Key {
             }
             Public::P256(key) => der::p256_spki(key.to_sec1_point(false).as_bytes()),
             Public::P384(key) => der::p384_spki(key.to_sec1_point(false).as_bytes()),
+            Public::P521(key) => der::p521_spki(key.to_sec1_point(false).as_bytes()),
             Public::Ed25519(key) => der::ed25519_spki(key.as_ref()),
         };
         Key {
@@ -83,6 +86,7 @@ impl Public {
             | Algorithm::Ps512 => matches!(self, Public::Rsa(_)),
             Algorithm::Es256 => matches!(self, Public::P256(_)),
             Algorithm::Es384 => matches!(self, Public::P384(_)),
+            Algorithm::Es512 => matches!(self, Public::P521(_)),
             Algorithm::EdDsa => matches!(self, Public::Ed25519(_)),
         }
     }

@@ -181,7 +181,7 @@ impl KeySet {
         KeySetProblem::new(
             "keys",
             &format!("no key verifies signatures{}", reasons.concat()),
-            "publish an RSA (2048 to 8192 bits), P-256, P-384 or Ed25519 key",
+            "publish an RSA (2048 to 8192 bits), P-256, P-384, P-521 or Ed25519 key",
         )
     }
 }
@@ -260,7 +260,7 @@ mod tests {
             ed(&json!({ "alg": "HS256" })),
             ed(&json!({ "alg": "RSA-OAEP" })),
             json!({ "kty": "LMS" }),
-            json!({ "kty": "EC", "crv": "P-521", "x": "AA", "y": "AA" }),
+            json!({ "kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA" }),
             json!({ "kty": "OKP", "crv": "X25519", "x": X }),
             rsa(255, 1, "AQAB"),
             rsa(1025, 1, "AQAB"),
@@ -292,8 +292,10 @@ mod tests {
             (ed(&json!({ "x": "AAAA" })), "keys[0].x"),
             (ed(&json!({ "x": format!("{X}=") })), "keys[0].x"),
             (json!({ "kty": "OKP" }), "keys[0].crv"),
-            (point(X, "AAAA"), "keys[0].y"),
+            (point(X, &format!("AA{X}")), "keys[0].y"),
             (point(X, X), "keys[0].x"),
+            (point(X, ""), "keys[0].x"),
+            (point("", ""), "keys[0].x"),
             (rsa(256, 2, "AQAB"), "keys[0].n"),
             (rsa(256, 1, "AQ"), "keys[0].e"),
             (rsa(256, 1, "AA"), "keys[0].e"),

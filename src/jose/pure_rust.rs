@@ -71,6 +71,8 @@ impl Signatures for PureRust {
             }
             (Algorithm::Es384, Public::P384(key)) => p384::ecdsa::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+            (Algorithm::Es512, Public::P521(key)) => p521::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
             (Algorithm::EdDsa, Public::Ed25519(key)) => {
                 ed25519_compact::Signature::from_slice(signature)
                     .is_ok_and(|signature| key.verify(message, &signature).is_ok())

@@ -92,7 +92,7 @@ fn policy() -> String {
         "audiences": [AUDIENCE],
         "token_types": [TYPE],
         "algorithms": [
-            "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
+            "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
         ],
         "clock_skew": "0s",
         "keys": { "inline": keys() },

@@ -49,6 +49,12 @@ fn check(hash: &[u8], key: &[u8], signature: &[u8], text: &[u8]) -> bool {
         return p384::ecdsa::DerSignature::from_bytes(signature)
             .is_ok_and(|signature| key.verify(text, &signature).is_ok());
     }
+    if let Ok(key) = p521::PublicKey::from_public_key_der(key) {
+        assert_eq!(hash, b"sha512");
+        let key = p521::ecdsa::VerifyingKey::from(key);
+        return p521::ecdsa::DerSignature::from_bytes(signature)
+            .is_ok_and(|signature| key.verify(text, &signature).is_ok());
+    }
     // The crate reads RSA keys of 4096 bits at most from DER.
     let key = <rsa::RsaPublicKey as rsa::pkcs8::DecodePublicKey>::from_public_key_der(key);
     let Ok(key) = key else { return false };

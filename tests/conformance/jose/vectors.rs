@@ -15,8 +15,8 @@ use rsa::sha2::{Digest as _, Sha256, Sha384, Sha512};
 use serde_json::{Value, json};
 
 use mint::{
-    ATTACKERS, ISSUERS, P256_ORDER, RSA_N, b64, der, ec, ec_jwk, ec384_jwk, ed25519, eddsa, es256,
-    es384, forge, header, join, payload, pkcs1, pss, rs256, signed, with,
+    ATTACKERS, ISSUERS, P256_ORDER, RSA_N, b64, der, ec, ec_jwk, ec384_jwk, ec521_jwk, ed25519,
+    eddsa, es256, es384, es512, forge, header, join, payload, pkcs1, pss, rs256, signed, with,
 };
 
 /// `iss` of the good tokens.
@@ -36,12 +36,13 @@ pub(super) struct Vector {
     pub(super) fate: Result<(), &'static str>,
 }
 
-/// The issuer's key set: `ec`, `ec384`, `ed` and `rsa`.
+/// The issuer's key set: `ec`, `ec384`, `ec521`, `ed` and `rsa`.
 pub(super) fn keys() -> Value {
     let ed = ed25519().pk;
     json!({ "keys": [
         ec_jwk(&ec(ISSUERS), "ec"),
         ec384_jwk("ec384"),
+        ec521_jwk("ec521"),
         { "kty": "OKP", "crv": "Ed25519", "kid": "ed", "use": "sig", "x": b64(ed.as_ref()) },
         { "kty": "RSA", "kid": "rsa", "use": "sig", "n": RSA_N, "e": "AQAB" },
     ]})
@@ -92,9 +93,10 @@ fn good(now: u64) -> Vec<Vector> {
 /// Each algorithm with an honest signature and with one that is wrong in its last bit.
 fn every_algorithm(now: u64) -> Vec<Vector> {
     type Sign = fn(&[u8]) -> Vec<u8>;
-    let table: [(&str, &str, Sign, &str); 9] = [
+    let table: [(&str, &str, Sign, &str); 10] = [
         ("ES256", "ec", es256, "ES256, spoilt"),
         ("ES384", "ec384", es384, "ES384, spoilt"),
+        ("ES512", "ec521", es512, "ES512, spoilt"),
         ("EdDSA", "ed", eddsa, "EdDSA, spoilt"),
         ("RS256", "rsa", pkcs1::<Sha256>, "RS256, spoilt"),
         ("RS384", "rsa", pkcs1::<Sha384>, "RS384, spoilt"),

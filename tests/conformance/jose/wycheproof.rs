@@ -55,6 +55,7 @@ fn ecdsa_in_the_form_of_jws() {
     for (name, algorithm) in [
         (EcdsaSecp256r1Sha256P1363, "ES256"),
         (EcdsaSecp384r1Sha384P1363, "ES384"),
+        (EcdsaSecp521r1Sha512P1363, "ES512"),
     ] {
         run(&format!("{name:?}"), name.json_data(), algorithm, 0);
     }
@@ -120,7 +121,11 @@ fn jwk(group: &Value) -> Value {
     if let Some(point) = key.get("uncompressed") {
         let point = hex(point);
         let (x, y) = point[1..].split_at(point.len() / 2);
-        let curve = if x.len() == 32 { "P-256" } else { "P-384" };
+        let curve = match x.len() {
+            32 => "P-256",
+            48 => "P-384",
+            _ => "P-521",
+        };
         return json!({ "kty": "EC", "crv": curve, "x": b64(x), "y": b64(y) });
     }
     if let Some(point) = key.get("pk") {

@@ -107,6 +107,21 @@ fn ec384() -> p384::ecdsa::SigningKey {
     p384::ecdsa::SigningKey::from_slice(&[ISSUERS; 48]).unwrap()
 }
 
+pub(super) fn ec521_jwk(kid: &str) -> Value {
+    let point = ec521().verifying_key().to_sec1_point(false);
+    let (x, y) = point.as_bytes()[1..].split_at(66);
+    json!({ "kty": "EC", "crv": "P-521", "kid": kid, "x": b64(x), "y": b64(y) })
+}
+
+pub(super) fn es512(input: &[u8]) -> Vec<u8> {
+    let signature: p521::ecdsa::Signature = ec521().sign(input);
+    signature.to_bytes().to_vec()
+}
+
+fn ec521() -> p521::ecdsa::SigningKey {
+    p521::ecdsa::SigningKey::from_slice(&[ISSUERS; 66]).unwrap()
+}
+
 pub(super) fn rs256(input: &[u8]) -> Vec<u8> {
     pkcs1::<Sha256>(input)
 }
