@@ -67,9 +67,43 @@ fn run() -> Result<()> {
             line("key set of one, parse", || {
                 drop(black_box(KeySet::parse(black_box(jwks.as_bytes()))));
             });
+            large_set(jwks)?;
             exchange::lines(token, jwks, |name, call| line(name, call))?;
         }
     }
+    Ok(())
+}
+
+/// A set as large as one may be, and a look-up in it.
+fn large_set(jwks: &str) -> Result<()> {
+    let one: serde_json::Value = serde_json::from_str(jwks)?;
+    let one = one
+        .pointer("/keys/0")
+        .and_then(serde_json::Value::as_object);
+    let one = one.ok_or("the key set has no key")?;
+    let keys: Vec<_> = (0..512)
+        .map(|number| {
+            let mut key = one.clone();
+            let kid = format!("https://issuer.example/keys/{number:05}");
+            key.insert("kid".into(), kid.into());
+            key
+        })
+        .collect();
+    let text = serde_json::json!({ "keys": keys }).to_string();
+    let set = KeySet::parse(text.as_bytes()).map_err(|problems| format!("{problems:?}"))?;
+    let find = |kid: &str| {
+        set.candidates(Some(black_box(kid)), Algorithm::Rs256)
+            .count()
+    };
+    line("key set of 512, parse", || {
+        drop(black_box(KeySet::parse(black_box(text.as_bytes()))));
+    });
+    line("key set of 512, the last kid", || {
+        black_box(find("https://issuer.example/keys/00511"));
+    });
+    line("key set of 512, no such kid", || {
+        black_box(find("https://issuer.example/keys/99999"));
+    });
     Ok(())
 }
 
