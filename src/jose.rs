@@ -2,8 +2,9 @@
 //!
 //! A bearer token arrives as text that anyone can write. Here it becomes
 //! [`Claims`] that somebody signed, by one way only: [`Unverified::parse`], then
-//! [`Unverified::verify`] against a [`KeySet`], then [`Claims::check`] against what
-//! the caller expects. Each step returns a type that only it can make, so a claim
+//! [`Unverified::verify`] against a [`KeySet`] (or, for the few issuers that have
+//! nothing better, [`Unverified::verify_mac`] against a [`SharedSecret`]), then
+//! [`Claims::check`] against what the caller expects. Each step returns a type that only it can make, so a claim
 //! cannot be read before its signature was checked.
 //!
 //! RFCs 7515, 7517, 7518, 7519, 8037, 8725, 9068 and 9864 rule.
@@ -12,20 +13,23 @@ mod algorithm;
 mod base64url;
 mod claims;
 mod der;
+pub mod discovery;
 mod error;
 pub mod host_call;
 mod jwk;
 mod key;
 mod key_set;
 mod pure_rust;
+mod secret;
 mod token;
 
-pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use algorithm::{Algorithm, SignedBy, UnknownAlgorithm};
 pub use claims::{Claims, Expect};
 pub use error::TokenError;
 pub use key::Key;
 pub use key_set::{Ignored, KeySet, KeySetProblem};
 pub use pure_rust::PureRust;
+pub use secret::{HmacAlgorithm, SecretProblem, SharedSecret};
 pub use token::{MAX_TOKEN_BYTES, Unverified};
 
 /// What a verifier found out about one signature.

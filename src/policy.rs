@@ -19,8 +19,10 @@ pub mod structure;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::time::Duration;
 
-use crate::jose::{Algorithm, Claims, KeySet};
+use crate::fetch::Schedule;
+use crate::jose::{Algorithm, Claims, KeySet, SharedSecret};
 use crate::mask::{Rules, Table};
 use crate::model::Model;
 pub use access::{Access, Demand, Proof, Requirement, Scheme};
@@ -121,12 +123,18 @@ pub struct Issuer {
     pub issuer: String,
     /// Any one of these must be in `aud`.
     pub audiences: Vec<String>,
-    /// The accepted algorithms.
+    /// The accepted algorithms with public keys.
     pub algorithms: Vec<Algorithm>,
     /// The accepted `typ`.
     pub token_types: Vec<String>,
-    /// Tolerated difference of clocks, in seconds.
-    pub skew_seconds: u64,
+    /// Claims that must be there beside those that every token must have.
+    pub required_claims: Vec<String>,
+    /// Tolerated difference of clocks.
+    pub skew: Duration,
+    /// How long after `iat` a token is accepted.
+    pub max_age: Option<Duration>,
+    /// The longest token that is read.
+    pub max_token_bytes: usize,
     /// The verification keys.
     pub keys: IssuerKeys,
 }
@@ -137,7 +145,9 @@ pub enum IssuerKeys {
     /// In the configuration.
     Fixed(Rc<KeySet>),
     /// Behind an address.
-    Remote(RemoteSource),
+    Remote(Box<RemoteSource>),
+    /// Shared with the issuer; none if they are in the environment of another process.
+    Secrets(Vec<SharedSecret>),
 }
 
 /// A JWKS behind an address.
@@ -145,8 +155,22 @@ pub enum IssuerKeys {
 pub struct RemoteSource {
     /// How it is fetched and how long it serves.
     pub keys: RemoteKeys,
-    /// Its `uri`, taken apart.
-    pub address: Address,
+    /// Where it lies.
+    pub place: KeysPlace,
+}
+
+/// Where a JWKS lies.
+#[derive(Debug, Clone)]
+pub enum KeysPlace {
+    /// Where the policy says.
+    Known(Address),
+    /// Where the issuer's metadata say.
+    Discovered {
+        /// Where the metadata lie.
+        address: Address,
+        /// How often they are fetched.
+        schedule: Schedule,
+    },
 }
 
 impl IssuerKeys {

@@ -4,6 +4,7 @@
 //! own and a clock that stands still; an audit record is put in words, and so is what
 //! the policy asks of whoever calls an operation.
 
+mod issuer;
 mod operation;
 mod words;
 
@@ -107,15 +108,17 @@ pub fn run(args: &Explain) -> ExitCode {
 
 fn say_operations(policy: &Policy, id: &str) -> ExitCode {
     let wanted = |operation: &&Operation| id == "all" || operation.id == id;
-    let mut found = false;
-    for operation in policy.operations.iter().filter(wanted) {
-        found = true;
+    let found: Vec<&Operation> = policy.operations.iter().filter(wanted).collect();
+    for operation in &found {
         println!("{}", operation.id);
         for sentence in operation::sentences(operation, policy) {
             println!("  {sentence}");
         }
     }
-    if found {
+    for sentence in issuer::sentences(&found, policy) {
+        println!("{sentence}");
+    }
+    if !found.is_empty() {
         return ExitCode::SUCCESS;
     }
     report::bad_input(&format!(

@@ -218,7 +218,9 @@ const LONGEST: i64 = 100 * 366 * 86_400;
 mod tests {
     use super::*;
     use crate::jose::{Claims, Expect, KeySet, PureRust, TokenError, Unverified};
+    use crate::time::Time;
     use clap::Parser;
+    use std::time::Duration;
 
     #[derive(Parser)]
     struct Command {
@@ -246,10 +248,11 @@ mod tests {
         Expect {
             issuer: "https://dev.example",
             audiences,
-            now: 1_000_000,
-            skew: 0,
+            now: Time::from_millis(1_000_000_000),
+            skew: Duration::ZERO,
             types: &[],
-            max_age: Some(60),
+            max_age: Some(Duration::from_secs(60)),
+            required: &[],
         }
     }
 

@@ -1,18 +1,20 @@
 //! What one worker holds for one configuration, and what it fetches for it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::host;
 use super::shared::{HostSignatures, SharedData};
 use super::waiting::{Waiting, WaitingRoom};
 use crate::engine::World;
-use crate::fetch::{SharedDocument, Wish};
+use crate::fetch::{Schedule, SharedDocument, Wish};
 use crate::jose::KeySet;
+use crate::jose::discovery::Metadata;
 use crate::policy::address::Address;
 use crate::policy::source::OnMissing;
-use crate::policy::{IssuerKeys, Policy};
+use crate::policy::{IssuerKeys, KeysPlace, Policy, RemoteSource};
 use crate::stage::authn::cache::TokenCache;
 use crate::stage::authn::keys::KeyRing;
 use crate::stage::authn::{KeysNeeded, Needed};
@@ -25,7 +27,7 @@ pub(super) struct Worker {
     keys: RefCell<KeyRing>,
     tokens: RefCell<TokenCache>,
     secret: [u8; 32],
-    documents: Vec<Document>,
+    documents: RefCell<Vec<Rc<Document>>>,
     calls: RefCell<HashMap<u32, Call>>,
     wishes: RefCell<Vec<(Purpose, Wish)>>,
     waiting: WaitingRoom,
@@ -36,6 +38,8 @@ struct Document {
     purpose: Purpose,
     address: Address,
     shared: SharedDocument,
+    /// The version of it that this worker has taken over; keys have theirs in the ring.
+    adopted: Cell<u64>,
 }
 
 /// What a document is for.
@@ -43,13 +47,14 @@ struct Document {
 enum Purpose {
     /// The keys of the issuer at this place.
     Keys(usize),
+    /// The metadata of the issuer at this place, which say where its keys are.
+    Metadata(usize),
 }
 
 /// What a call is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Call {
-    /// A document.
-    Document(Purpose),
+    /// A document. One that lies elsewhere by now may have been asked for.
+    Document(Rc<Document>),
 }
 
 /// Whether a request must wait.
@@ -64,13 +69,20 @@ pub(super) enum Answer {
 impl Worker {
     /// `root` is the id of the root context, `secret` what all workers share.
     pub(super) fn new(root: u32, policy: Policy, secret: [u8; 32]) -> Self {
-        let keys = |(issuer, keys): (usize, &IssuerKeys)| match keys {
-            IssuerKeys::Fixed(_) => None,
-            IssuerKeys::Remote(source) => Some(Document {
-                purpose: Purpose::Keys(issuer),
-                address: source.address.clone(),
-                shared: SharedDocument::new(source.keys.schedule()),
-            }),
+        let keys = |(issuer, keys): (usize, &IssuerKeys)| {
+            let IssuerKeys::Remote(source) = keys else {
+                return None;
+            };
+            Some(match &source.place {
+                KeysPlace::Known(address) => {
+                    let schedule = source.keys.schedule();
+                    Document::new(Purpose::Keys(issuer), address.clone(), schedule)
+                }
+                KeysPlace::Discovered { address, schedule } => {
+                    let purpose = Purpose::Metadata(issuer);
+                    Document::new(purpose, address.clone(), schedule.clone())
+                }
+            })
         };
         let documents = policy
             .issuers
@@ -85,7 +97,7 @@ impl Worker {
             policy,
             tokens: RefCell::default(),
             secret,
-            documents,
+            documents: RefCell::new(documents),
             calls: RefCell::default(),
             wishes: RefCell::default(),
             waiting: WaitingRoom::default(),
@@ -99,7 +111,7 @@ impl Worker {
 
     /// Whether there is anything to fetch.
     pub(super) fn fetches(&self) -> bool {
-        !self.documents.is_empty()
+        !self.documents.borrow().is_empty()
     }
 
     /// Lends everything a decision may look at.
@@ -133,13 +145,16 @@ impl Worker {
     pub(super) fn tick(&self) {
         let now = host::now();
         let wishes = std::mem::take(&mut *self.wishes.borrow_mut());
-        for document in &self.documents {
-            self.adopt(document, now);
+        // What is adopted can add a document, which is looked at in the same turn.
+        let mut place = 0;
+        while let Some(document) = self.document_at(place) {
+            place += 1;
+            self.adopt(&document, now);
             let wish = match wishes.contains(&(document.purpose, Wish::OutOfTurn)) {
                 true => Wish::OutOfTurn,
                 false => Wish::Routine,
             };
-            self.fetch_if_due(document, wish, now);
+            self.fetch_if_due(&document, wish, now);
         }
         self.release(now);
         host::wake_every(TICK);
@@ -150,30 +165,32 @@ impl Worker {
         let call = self.calls.borrow_mut().remove(&call);
         let now = host::now();
         match call {
-            Some(Call::Document(purpose)) => {
-                if let Some(document) = self.document(purpose) {
-                    self.fetched(document, answer, now);
-                }
-            }
+            Some(Call::Document(document)) => self.fetched(&document, answer, now),
             None => return,
         }
         self.release(now);
     }
 
     fn want_keys(&self, needed: KeysNeeded) -> Answer {
-        let purpose = Purpose::Keys(needed.issuer);
-        let (Some(document), Some(IssuerKeys::Remote(source))) = (
-            self.document(purpose),
-            self.policy
-                .issuers
-                .get(needed.issuer)
-                .map(|issuer| &issuer.keys),
+        let (Some(document), Some(source)) = (
+            self.keys_or_metadata(needed.issuer),
+            self.source(needed.issuer),
         ) else {
             return Answer::Now;
         };
         let now = host::now();
-        if self.adopt(document, now) {
+        let mut document = document;
+        if self.adopt(&document, now) {
             return Answer::Now;
+        }
+        if matches!(document.purpose, Purpose::Metadata(_))
+            && let Some(keys) = self.document(Purpose::Keys(needed.issuer))
+        {
+            // Another worker had fetched the metadata, and perhaps the keys as well.
+            if self.adopt(&keys, now) {
+                return Answer::Now;
+            }
+            document = keys;
         }
         let wish = if needed.unknown_key {
             Wish::OutOfTurn
@@ -183,7 +200,7 @@ impl Worker {
         let record = document.shared.record(&SharedData);
         let due = document.shared.due(&record, wish, now);
         if due {
-            self.bring_forward(purpose, wish);
+            self.bring_forward(document.purpose, wish);
         }
         let under_way = due || document.shared.under_way(&record, now);
         let holds = source.keys.on_missing == OnMissing::Hold;
@@ -195,7 +212,7 @@ impl Worker {
         }
     }
 
-    fn fetched(&self, document: &Document, answer: Option<Vec<u8>>, now: Time) {
+    fn fetched(&self, document: &Rc<Document>, answer: Option<Vec<u8>>, now: Time) {
         let uri = &document.shared.schedule().uri;
         let Some(body) = answer else {
             log::warn!("{uri} could not be fetched");
@@ -207,10 +224,23 @@ impl Worker {
                 Ok(_) => Vec::new(),
                 Err(problems) => problems.iter().map(ToString::to_string).collect(),
             },
+            Purpose::Metadata(issuer) => match self.keys_address(issuer, &body) {
+                Ok(_) => Vec::new(),
+                Err(problem) => vec![problem],
+            },
         };
         if problems.is_empty() {
             document.shared.succeeded(&SharedData, &body, now);
-            self.adopt(document, now);
+            let current = self.document(document.purpose);
+            if current.is_some_and(|current| Rc::ptr_eq(&current, document)) {
+                self.adopt(document, now);
+            }
+            if let Purpose::Metadata(issuer) = document.purpose
+                && let Some(keys) = self.document(Purpose::Keys(issuer))
+            {
+                // Somebody may be waiting for them.
+                self.fetch_if_due(&keys, Wish::Routine, now);
+            }
         } else {
             for problem in problems {
                 log::warn!("what {uri} holds is not usable: {problem}");
@@ -222,7 +252,7 @@ impl Worker {
     /// Fetches, if a fetch is due and no other worker has begun it. Only for the
     /// root context: the SDK hands an answer to the context that asked, and a
     /// stream may be gone by then.
-    fn fetch_if_due(&self, document: &Document, wish: Wish, now: Time) {
+    fn fetch_if_due(&self, document: &Rc<Document>, wish: Wish, now: Time) {
         if !document.shared.lease(&SharedData, wish, now) {
             return;
         }
@@ -237,7 +267,7 @@ impl Worker {
         );
         match call {
             Some(call) => {
-                let about = Call::Document(document.purpose);
+                let about = Call::Document(Rc::clone(document));
                 self.calls.borrow_mut().insert(call, about);
             }
             None => {
@@ -250,10 +280,24 @@ impl Worker {
     /// Takes over what any worker fetched; true when it is something else than before.
     fn adopt(&self, document: &Document, now: Time) -> bool {
         let record = document.shared.record(&SharedData);
+        if record.version == 0 {
+            return false;
+        }
         match document.purpose {
+            Purpose::Metadata(issuer) => {
+                if document.adopted.replace(record.version) == record.version {
+                    return false;
+                }
+                let body = document.shared.document(&SharedData).unwrap_or_default();
+                match self.keys_address(issuer, &body) {
+                    Ok((uri, address)) => self.keys_are_at(issuer, &uri, address),
+                    Err(problem) => log::error!("the shared metadata are damaged: {problem}"),
+                }
+                false
+            }
             Purpose::Keys(issuer) => {
                 let mut ring = self.keys.borrow_mut();
-                if record.version == 0 || ring.version(issuer) == Some(record.version) {
+                if ring.version(issuer) == Some(record.version) {
                     ring.confirm(issuer, record.fetched);
                     return false;
                 }
@@ -283,7 +327,10 @@ impl Worker {
     }
 
     fn keys_came(&self, needed: KeysNeeded, since: Time, now: Time) -> bool {
-        let Some(document) = self.document(Purpose::Keys(needed.issuer)) else {
+        let (Some(document), Some(source)) = (
+            self.keys_or_metadata(needed.issuer),
+            self.source(needed.issuer),
+        ) else {
             return true;
         };
         let answered = if needed.unknown_key {
@@ -291,7 +338,52 @@ impl Worker {
         } else {
             self.keys.borrow().usable(needed.issuer, now).is_some()
         };
-        answered || now >= since + document.shared.schedule().timeout
+        // Keys that must be found first take two fetches.
+        let fetches = match source.place {
+            KeysPlace::Known(_) => 1,
+            KeysPlace::Discovered { .. } => 2,
+        };
+        answered || now >= since + document.shared.schedule().timeout * fetches
+    }
+
+    /// What must be fetched to have an issuer's keys: themselves, if it is known
+    /// where they are.
+    fn keys_or_metadata(&self, issuer: usize) -> Option<Rc<Document>> {
+        self.document(Purpose::Keys(issuer))
+            .or_else(|| self.document(Purpose::Metadata(issuer)))
+    }
+
+    fn source(&self, issuer: usize) -> Option<&RemoteSource> {
+        match &self.policy.issuers.get(issuer)?.keys {
+            IssuerKeys::Remote(source) => Some(source),
+            IssuerKeys::Fixed(_) | IssuerKeys::Secrets(_) => None,
+        }
+    }
+
+    /// Where an issuer's keys are, by its own metadata.
+    fn keys_address(&self, issuer: usize, metadata: &[u8]) -> Result<(String, Address), String> {
+        let name = self.policy.issuers.get(issuer);
+        let name = name.map_or("", |issuer| issuer.issuer.as_str());
+        let metadata = Metadata::parse(metadata, name).map_err(|problem| problem.to_string())?;
+        let uri = metadata.jwks_uri();
+        let address = Address::parse(uri).ok_or_else(|| format!("`{uri}` is no address"))?;
+        Ok((uri.to_owned(), address))
+    }
+
+    /// Keys that were elsewhere before serve on until those of the new place are there.
+    fn keys_are_at(&self, issuer: usize, uri: &str, address: Address) {
+        let Some(source) = self.source(issuer) else {
+            return;
+        };
+        let purpose = Purpose::Keys(issuer);
+        let known = self.document(purpose);
+        if known.is_some_and(|document| document.shared.schedule().uri == uri) {
+            return;
+        }
+        let document = Document::new(purpose, address, source.keys.schedule_at(uri));
+        let mut documents = self.documents.borrow_mut();
+        documents.retain(|document| document.purpose != purpose);
+        documents.push(document);
     }
 
     /// Makes the root context do at once what it would do at its next tick.
@@ -303,10 +395,25 @@ impl Worker {
         host::wake_every(AT_ONCE);
     }
 
-    fn document(&self, purpose: Purpose) -> Option<&Document> {
-        self.documents
-            .iter()
-            .find(|document| document.purpose == purpose)
+    fn document(&self, purpose: Purpose) -> Option<Rc<Document>> {
+        let documents = self.documents.borrow();
+        let wanted = |document: &&Rc<Document>| document.purpose == purpose;
+        documents.iter().find(wanted).cloned()
+    }
+
+    fn document_at(&self, place: usize) -> Option<Rc<Document>> {
+        self.documents.borrow().get(place).cloned()
+    }
+}
+
+impl Document {
+    fn new(purpose: Purpose, address: Address, schedule: Schedule) -> Rc<Self> {
+        Rc::new(Document {
+            purpose,
+            address,
+            shared: SharedDocument::new(schedule),
+            adopted: Cell::default(),
+        })
     }
 }
 

@@ -1,11 +1,13 @@
 //! The signature algorithms that a token may name.
 //!
-//! Only asymmetric ones exist as values. `none` and the HMAC family cannot be
-//! spelt in this type, so the two classic confusions (no signature at all, and a
+//! Only asymmetric ones are an [`Algorithm`]. `none` cannot be spelt at all and the
+//! HMAC family not in this type, so the two classic confusions (no signature, and a
 //! public key taken for a shared secret) have nothing to confuse (RFC 8725 §2.1).
 
 use std::fmt;
 use std::str::FromStr;
+
+use super::HmacAlgorithm;
 
 /// An asymmetric JWS algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,6 +69,23 @@ impl Algorithm {
 impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// By what a token says it was signed: its `alg`, before anyone looks for a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SignedBy {
+    /// By a private key, so that a public one checks it.
+    KeyPair(Algorithm),
+    /// By a secret that whoever checks it has as well.
+    Secret(HmacAlgorithm),
+}
+
+impl SignedBy {
+    /// What `alg` names, if it is known here (RFC 7515 §4.1.1).
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let hmac = || HmacAlgorithm::named(name).map(SignedBy::Secret);
+        name.parse().map(SignedBy::KeyPair).ok().or_else(hmac)
     }
 }
 

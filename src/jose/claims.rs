@@ -5,18 +5,22 @@
 //! (issuer, audience, dates, type) is a second question, and [`Claims::check`] its
 //! only answer.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::token::{Header, media_type};
-use super::{Algorithm, TokenError};
+use super::{SignedBy, TokenError};
+use crate::time::Time;
 
 /// Claims whose signature was checked. Registered ones have the right types.
 #[derive(Debug, Clone)]
 pub struct Claims {
-    algorithm: Algorithm,
+    algorithm: SignedBy,
     kid: Option<String>,
     typ: Option<String>,
     members: Map<String, Value>,
+    /// In milliseconds since 1970, as the other dates.
     expires_at: Option<u64>,
     not_before: Option<u64>,
     issued_at: Option<u64>,
@@ -30,14 +34,16 @@ pub struct Expect<'a> {
     /// Names that mean us: `aud` must hold one. If there are none, a token that
     /// names any audience is for somebody else (RFC 7519 §4.1.3).
     pub audiences: &'a [String],
-    /// The time, in seconds since 1970.
-    pub now: u64,
-    /// How far the issuer's clock may be off, in seconds.
-    pub skew: u64,
+    /// The time.
+    pub now: Time,
+    /// How far the issuer's clock may be off; parts of a millisecond do not count.
+    pub skew: Duration,
     /// Values of `typ` to accept, as RFC 7515 §4.1.9 compares them; none for any.
     pub types: &'a [String],
-    /// How long after `iat` to accept the token, in seconds, whatever `exp` says.
-    pub max_age: Option<u64>,
+    /// How long after `iat` to accept the token, whatever `exp` says.
+    pub max_age: Option<Duration>,
+    /// Claims that must be there, whatever they hold (RFC 9068 §2.2).
+    pub required: &'a [String],
 }
 
 impl Claims {
@@ -60,7 +66,7 @@ impl Claims {
             algorithm: header.algorithm,
             kid: header.kid,
             typ: header.typ,
-            // Rounded so that whole seconds compare with them as the fractions would.
+            // Rounded so that whole milliseconds compare with them as the fractions would.
             expires_at: date(&members, "exp", f64::ceil)?,
             not_before: date(&members, "nbf", f64::ceil)?,
             issued_at: date(&members, "iat", f64::floor)?,
@@ -72,7 +78,7 @@ impl Claims {
     ///
     /// # Errors
     /// The first of these that fails: type, issuer, audience, expiry (which must be
-    /// there), begin, age.
+    /// there), begin, age, the other claims that are required.
     pub fn check(&self, expect: &Expect<'_>) -> Result<(), TokenError> {
         let typ = self.typ.as_deref();
         let accepts = |wanted: &String| typ == Some(media_type(wanted).as_str());
@@ -91,11 +97,26 @@ impl Claims {
         if !for_us {
             return Err(TokenError::AudienceUnexpected);
         }
-        self.check_dates(expect)
+        self.check_dates(expect)?;
+        let missing = |name: &&String| !self.members.contains_key(name.as_str());
+        match expect.required.iter().find(missing) {
+            Some(_) => Err(TokenError::ClaimMissing),
+            None => Ok(()),
+        }
+    }
+
+    /// Until when the token may be believed without looking at it again: `exp`, or its
+    /// greatest age if that comes first. Nothing is added for the skew.
+    pub fn good_until(&self, max_age: Option<Duration>) -> Time {
+        let aged = max_age
+            .zip(self.issued_at)
+            .map(|(age, issued_at)| issued_at.saturating_add(millis(age)));
+        let until = self.expires_at.into_iter().chain(aged).min();
+        Time::from_millis(until.unwrap_or_default())
     }
 
     fn check_dates(&self, expect: &Expect<'_>) -> Result<(), TokenError> {
-        let Expect { now, skew, .. } = *expect;
+        let (now, skew) = (expect.now.millis(), millis(expect.skew));
         let expires_at = self.expires_at.ok_or(TokenError::ExpiryMissing)?;
         if now >= expires_at.saturating_add(skew) {
             return Err(TokenError::Expired);
@@ -104,23 +125,22 @@ impl Claims {
         if self.not_before.is_some_and(|begin| begin > latest) {
             return Err(TokenError::NotYetValid);
         }
+        if self.issued_at.is_some_and(|issued_at| issued_at > latest) {
+            return Err(TokenError::IssuedInFuture);
+        }
         let Some(max_age) = expect.max_age else {
             return Ok(());
         };
-        match self.issued_at {
-            Some(issued_at) if issued_at <= latest => {
-                let until = issued_at.saturating_add(max_age).saturating_add(skew);
-                if now > until {
-                    return Err(TokenError::TooOld);
-                }
-                Ok(())
-            }
-            _ => Err(TokenError::AgeUnknown),
+        let issued_at = self.issued_at.ok_or(TokenError::AgeUnknown)?;
+        let age = millis(max_age).saturating_add(skew);
+        if now > issued_at.saturating_add(age) {
+            return Err(TokenError::TooOld);
         }
+        Ok(())
     }
 
     /// `alg` of the header.
-    pub fn algorithm(&self) -> Algorithm {
+    pub fn algorithm(&self) -> SignedBy {
         self.algorithm
     }
 
@@ -173,17 +193,17 @@ impl Claims {
 
     /// `exp` in seconds since 1970: the first whole second at which it has passed.
     pub fn expires_at(&self) -> Option<u64> {
-        self.expires_at
+        self.expires_at.map(|at| at.div_ceil(1_000))
     }
 
     /// `nbf` in seconds since 1970: the first whole second at which it has come.
     pub fn not_before(&self) -> Option<u64> {
-        self.not_before
+        self.not_before.map(|at| at.div_ceil(1_000))
     }
 
     /// `iat` in seconds since 1970, fractions dropped.
     pub fn issued_at(&self) -> Option<u64> {
-        self.issued_at
+        self.issued_at.map(|at| at / 1_000)
     }
 
     /// The claim below these member names, outermost first. A path of names rather
@@ -217,7 +237,12 @@ fn strings(value: Option<&Value>) -> impl Iterator<Item = &str> {
         .filter_map(Value::as_str)
 }
 
-/// A `NumericDate` (RFC 7519 §2): seconds since 1970, not always whole.
+fn millis(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A `NumericDate` (RFC 7519 §2), seconds since 1970 and not always whole, as
+/// milliseconds.
 fn date(
     members: &Map<String, Value>,
     name: &str,
@@ -226,16 +251,16 @@ fn date(
     let Some(value) = members.get(name) else {
         return Ok(None);
     };
-    let seconds = match (value.as_u64(), value.as_f64()) {
-        (Some(whole), _) => whole,
+    let millis = match (value.as_u64(), value.as_f64()) {
+        (Some(whole), _) => whole.saturating_mul(1_000),
         // Beyond the range the cast would saturate; the range is checked below.
-        (None, Some(seconds)) if seconds >= 0.0 => round(seconds) as u64,
+        (None, Some(seconds)) if seconds >= 0.0 => round(seconds * 1_000.0) as u64,
         _ => return Err(TokenError::ClaimsMalformed),
     };
-    if seconds > YEAR_9999 {
+    if millis > YEAR_9999 * 1_000 {
         return Err(TokenError::ClaimsMalformed);
     }
-    Ok(Some(seconds))
+    Ok(Some(millis))
 }
 
 /// The last second of the year 9999. Later dates are milliseconds taken for seconds,
@@ -245,11 +270,12 @@ const YEAR_9999: u64 = 253_402_300_799;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jose::Algorithm;
     use serde_json::json;
 
     fn claims(members: &Value) -> Result<Claims, TokenError> {
         let header = Header {
-            algorithm: Algorithm::EdDsa,
+            algorithm: SignedBy::KeyPair(Algorithm::EdDsa),
             kid: None,
             typ: Some(media_type("application/at+JWT")),
         };
@@ -261,10 +287,11 @@ mod tests {
         let mut expect = Expect {
             issuer: "i",
             audiences: &audiences,
-            now: 1000,
-            skew: 0,
+            now: Time::from_millis(1_000_000),
+            skew: Duration::ZERO,
             types: &[],
             max_age: None,
+            required: &[],
         };
         change(&mut expect);
         claims(members).unwrap().check(&expect)
@@ -287,7 +314,11 @@ mod tests {
             (json!(990), 10, Err(TokenError::Expired)),
         ] {
             let members = dated("exp", exp);
-            assert_eq!(check(&members, |e| e.skew = skew), fate, "{members}");
+            assert_eq!(
+                check(&members, |e| e.skew = Duration::from_secs(skew)),
+                fate,
+                "{members}"
+            );
         }
         for (nbf, skew, fate) in [
             (json!(1000), 0, Ok(())),
@@ -296,42 +327,99 @@ mod tests {
             (json!(1011), 10, Err(TokenError::NotYetValid)),
         ] {
             let members = dated("nbf", nbf);
-            assert_eq!(check(&members, |e| e.skew = skew), fate, "{members}");
+            assert_eq!(
+                check(&members, |e| e.skew = Duration::from_secs(skew)),
+                fate,
+                "{members}"
+            );
         }
     }
 
     #[test]
+    fn fractions_of_a_second_count() {
+        let at = |now: u64, skew: u64, claim: &str, value: Value| {
+            check(&dated(claim, value), |e| {
+                e.now = Time::from_millis(now);
+                e.skew = Duration::from_millis(skew);
+            })
+        };
+        for (now, skew, exp, fate) in [
+            (1_000_249, 0, json!(1000.25), Ok(())),
+            (1_000_250, 0, json!(1000.25), Err(TokenError::Expired)),
+            (1_000_499, 500, json!(1000), Ok(())),
+            (1_000_500, 500, json!(1000), Err(TokenError::Expired)),
+            (999_999, 0, json!(1e3), Ok(())),
+        ] {
+            assert_eq!(at(now, skew, "exp", exp), fate, "{now} {skew}");
+        }
+        for (now, skew, nbf, fate) in [
+            (1_000_000, 250, json!(1000.25), Ok(())),
+            (1_000_000, 249, json!(1000.25), Err(TokenError::NotYetValid)),
+            (1_000_999, 0, json!(1001), Err(TokenError::NotYetValid)),
+        ] {
+            assert_eq!(at(now, skew, "nbf", nbf), fate, "{now} {skew}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_good_until_it_expires_or_is_too_old() {
+        let members = json!({ "exp": 2000.5, "iat": 1000 });
+        let until = |members: &Value, age: Option<u64>| {
+            let age = age.map(Duration::from_secs);
+            claims(members).unwrap().good_until(age).millis()
+        };
+        assert_eq!(until(&members, None), 2_000_500);
+        assert_eq!(until(&members, Some(600)), 1_600_000);
+        assert_eq!(until(&members, Some(6_000)), 2_000_500);
+        assert_eq!(until(&json!({ "exp": 2000 }), Some(600)), 2_000_000);
+        assert_eq!(until(&json!({}), None), 0);
+    }
+
+    #[test]
+    fn a_profile_asks_for_its_claims() {
+        let required = ["jti".to_owned(), "sub".to_owned()];
+        let require = |e: &mut Expect<'_>| e.required = &*required.to_vec().leak();
+        let mut members = dated("jti", json!("1"));
+        assert_eq!(check(&members, require), Err(TokenError::ClaimMissing));
+        members["sub"] = json!("ada");
+        assert_eq!(check(&members, require), Ok(()));
+    }
+
+    #[test]
     fn sums_of_dates_do_not_overflow() {
-        let members = dated("iat", json!(YEAR_9999));
+        let members = dated("iat", json!(1000));
         assert_eq!(
             check(&members, |e| (e.skew, e.max_age) =
-                (u64::MAX, Some(u64::MAX))),
+                (Duration::MAX, Some(Duration::MAX))),
             Ok(())
         );
         assert_eq!(
-            check(&members, |e| e.now = u64::MAX),
+            check(&members, |e| e.now = Time::from_nanos(u64::MAX)),
             Err(TokenError::Expired)
         );
     }
 
     #[test]
     fn age_is_counted_from_iat_if_it_matters() {
-        assert_eq!(check(&dated("iat", json!(5000)), |_| {}), Ok(()));
+        assert_eq!(check(&dated("iat", json!(100)), |_| {}), Ok(()));
         for (iat, fate) in [
             (json!(900), Ok(())),
             (json!(899), Err(TokenError::TooOld)),
-            (json!(1000.5), Ok(())),
-            (json!(1001), Err(TokenError::AgeUnknown)),
+            (json!(1000), Ok(())),
         ] {
             let members = dated("iat", iat);
             assert_eq!(
-                check(&members, |e| e.max_age = Some(100)),
+                check(&members, |e| e.max_age = Some(Duration::from_secs(100))),
                 fate,
                 "{members}"
             );
         }
+        for iat in [json!(1000.5), json!(1001), json!(YEAR_9999)] {
+            let fate = check(&dated("iat", iat), |_| {});
+            assert_eq!(fate, Err(TokenError::IssuedInFuture));
+        }
         let none = dated("x", json!(0));
-        let fate = check(&none, |e| e.max_age = Some(100));
+        let fate = check(&none, |e| e.max_age = Some(Duration::from_secs(100)));
         assert_eq!(fate, Err(TokenError::AgeUnknown));
     }
 

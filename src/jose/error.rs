@@ -49,11 +49,16 @@ pub enum TokenError {
     AudienceUnexpected,
     /// There is no `exp`, so that the token would be good for ever (RFC 9068 §2.2).
     ExpiryMissing,
+    /// A claim that the issuer's tokens must have is not there (RFC 9068 §2.2).
+    ClaimMissing,
     /// `exp` has passed (RFC 7519 §4.1.4).
     Expired,
     /// `nbf` is yet to come (RFC 7519 §4.1.5).
     NotYetValid,
-    /// The age is limited and there is no `iat` to tell it, or one in the future.
+    /// `iat` is yet to come. Nobody can have signed such a token, and by its date it
+    /// would escape every revocation of what was issued before.
+    IssuedInFuture,
+    /// The age is limited and there is no `iat` to tell it.
     AgeUnknown,
     /// `iat` is longer ago than the age allowed.
     TooOld,
@@ -82,8 +87,10 @@ impl TokenError {
             TokenError::IssuerUnexpected => "issuer_unexpected",
             TokenError::AudienceUnexpected => "audience_unexpected",
             TokenError::ExpiryMissing => "expiry_missing",
+            TokenError::ClaimMissing => "claim_missing",
             TokenError::Expired => "token_expired",
             TokenError::NotYetValid => "token_not_yet_valid",
+            TokenError::IssuedInFuture => "token_issued_in_future",
             TokenError::AgeUnknown => "token_age_unknown",
             TokenError::TooOld => "token_too_old",
         }

@@ -8,7 +8,10 @@
 
 use serde_json::{Map, Value};
 
-use super::{Algorithm, Claims, KeySet, Signatures, TokenError, Verification, base64url};
+use super::{
+    Algorithm, Claims, KeySet, SharedSecret, Signatures, SignedBy, TokenError, Verification,
+    base64url,
+};
 use crate::strict_json::{self, NotStrict};
 
 /// A well-formed token in compact serialization, of which nothing is proven.
@@ -23,7 +26,7 @@ pub struct Unverified<'a> {
 /// The parts of a header that mean something here.
 #[derive(Debug)]
 pub(super) struct Header {
-    pub(super) algorithm: Algorithm,
+    pub(super) algorithm: SignedBy,
     pub(super) kid: Option<String>,
     pub(super) typ: Option<String>,
 }
@@ -52,7 +55,7 @@ impl<'a> Unverified<'a> {
     }
 
     /// `alg`: what the token says it was signed by.
-    pub fn algorithm(&self) -> Algorithm {
+    pub fn algorithm(&self) -> SignedBy {
         self.header.algorithm
     }
 
@@ -89,16 +92,50 @@ impl<'a> Unverified<'a> {
         Claims::signed(self.header, self.payload)
     }
 
+    /// Checks the signature against the secrets of an issuer that shares one.
+    ///
+    /// # Errors
+    /// [`TokenError::AlgorithmNotAllowed`] if no secret is for the token's algorithm,
+    /// [`TokenError::KeyUnknown`] if none of those is for its `kid`,
+    /// [`TokenError::SignatureInvalid`], or [`TokenError::ClaimsMalformed`].
+    pub fn verify_mac(self, secrets: &[SharedSecret]) -> Result<Claims, TokenError> {
+        self.check_mac(secrets)?;
+        Claims::signed(self.header, self.payload)
+    }
+
+    fn check_mac(&self, secrets: &[SharedSecret]) -> Result<(), TokenError> {
+        let SignedBy::Secret(algorithm) = self.algorithm() else {
+            return Err(TokenError::AlgorithmNotAllowed);
+        };
+        let mut refusal = TokenError::AlgorithmNotAllowed;
+        let message = self.signing_input.as_bytes();
+        for secret in secrets {
+            if secret.algorithm() != algorithm {
+                continue;
+            }
+            if !secret.answers_to(self.kid()) {
+                if refusal == TokenError::AlgorithmNotAllowed {
+                    refusal = TokenError::KeyUnknown;
+                }
+            } else if secret.made(message, &self.signature) {
+                return Ok(());
+            } else {
+                refusal = TokenError::SignatureInvalid;
+            }
+        }
+        Err(refusal)
+    }
+
     fn check_signature(
         &self,
         keys: &KeySet,
         signatures: &dyn Signatures,
         allowed: &[Algorithm],
     ) -> Result<(), TokenError> {
-        let algorithm = self.algorithm();
-        if !allowed.contains(&algorithm) {
-            return Err(TokenError::AlgorithmNotAllowed);
-        }
+        let algorithm = match self.algorithm() {
+            SignedBy::KeyPair(algorithm) if allowed.contains(&algorithm) => algorithm,
+            _ => return Err(TokenError::AlgorithmNotAllowed),
+        };
         let mut refusal = match self.kid() {
             Some(kid) if keys.names(kid) => TokenError::KeyUnsuitable,
             _ => TokenError::KeyUnknown,
@@ -125,9 +162,7 @@ impl Header {
         }
         let algorithm = string(members, "alg")?.ok_or(TokenError::HeaderMalformed)?;
         Ok(Header {
-            algorithm: algorithm
-                .parse()
-                .map_err(|_| TokenError::AlgorithmUnknown)?,
+            algorithm: SignedBy::named(algorithm).ok_or(TokenError::AlgorithmUnknown)?,
             kid: string(members, "kid")?.map(str::to_owned),
             typ: string(members, "typ")?.map(media_type),
         })
@@ -190,7 +225,7 @@ mod tests {
     use serde_json::json;
     use std::cell::RefCell;
 
-    use crate::jose::Key;
+    use crate::jose::{HmacAlgorithm, Key};
 
     /// Answers what it was told to, once a question.
     struct Scripted(RefCell<Vec<Verification>>);
@@ -227,7 +262,7 @@ mod tests {
     fn what_can_be_seen_before_verification_is_what_chooses_the_key() {
         let text = token(r#"{"alg":"EdDSA","kid":"k","typ":"Application/AT+jwt"}"#);
         let token = Unverified::parse(&text, text.len()).unwrap();
-        assert_eq!(token.algorithm(), Algorithm::EdDsa);
+        assert_eq!(token.algorithm(), SignedBy::KeyPair(Algorithm::EdDsa));
         assert_eq!(token.kid(), Some("k"));
         assert_eq!(token.typ(), Some("at+jwt"));
         assert_eq!(token.issuer(), Some("i"));
@@ -242,6 +277,68 @@ mod tests {
         let nobody = Scripted(RefCell::default());
         let refusal = token.verify(&keys(&["a"]), &nobody, &[Algorithm::Es256]);
         assert_eq!(refusal.unwrap_err(), TokenError::AlgorithmNotAllowed);
+    }
+
+    #[test]
+    fn a_public_key_and_a_secret_never_stand_in_for_each_other() {
+        let secret = SharedSecret::new(None, HmacAlgorithm::Hs256, vec![7; 32]).unwrap();
+        for alg in ["HS256", "HS384", "HS512"] {
+            let text = token(&json!({ "alg": alg, "kid": "a" }).to_string());
+            let nobody = Scripted(RefCell::default());
+            let token = Unverified::parse(&text, MAX_TOKEN_BYTES).unwrap();
+            let refusal = token.verify(&keys(&["a"]), &nobody, &Algorithm::ALL);
+            assert_eq!(refusal.unwrap_err(), TokenError::AlgorithmNotAllowed);
+        }
+        for algorithm in Algorithm::ALL {
+            let text = token(&json!({ "alg": algorithm.name(), "kid": "a" }).to_string());
+            let token = Unverified::parse(&text, MAX_TOKEN_BYTES).unwrap();
+            let refusal = token.verify_mac(std::slice::from_ref(&secret));
+            assert_eq!(refusal.unwrap_err(), TokenError::AlgorithmNotAllowed);
+        }
+    }
+
+    #[test]
+    fn a_secret_is_for_its_algorithm_and_name_alone() {
+        use HmacAlgorithm::{Hs256, Hs512};
+        let secret = |kid: Option<&str>, algorithm, byte| {
+            SharedSecret::new(kid.map(String::from), algorithm, vec![byte; 64]).unwrap()
+        };
+        let signed = |kid: &str, byte: u8| {
+            use hmac::{Hmac, KeyInit as _, Mac as _};
+            let header = json!({ "alg": "HS256", "kid": kid }).to_string();
+            let input = token(&header).rsplit_once('.').unwrap().0.to_owned();
+            let mac = Hmac::<sha2::Sha256>::new_from_slice(&[byte; 64]).unwrap();
+            let tag = mac.chain_update(&input).finalize().into_bytes();
+            format!("{input}.{}", URL_SAFE_NO_PAD.encode(tag))
+        };
+        for (text, secrets, fate) in [
+            (signed("a", 1), vec![secret(Some("a"), Hs256, 1)], Ok(())),
+            (signed("a", 1), vec![secret(None, Hs256, 1)], Ok(())),
+            (
+                signed("a", 1),
+                vec![secret(None, Hs256, 2), secret(None, Hs256, 1)],
+                Ok(()),
+            ),
+            (
+                signed("a", 1),
+                vec![secret(Some("b"), Hs256, 1)],
+                Err(TokenError::KeyUnknown),
+            ),
+            (
+                signed("a", 1),
+                vec![secret(None, Hs256, 2), secret(Some("b"), Hs256, 1)],
+                Err(TokenError::SignatureInvalid),
+            ),
+            (
+                signed("a", 1),
+                vec![secret(None, Hs512, 1)],
+                Err(TokenError::AlgorithmNotAllowed),
+            ),
+            (signed("a", 1), vec![], Err(TokenError::AlgorithmNotAllowed)),
+        ] {
+            let token = Unverified::parse(&text, MAX_TOKEN_BYTES).unwrap();
+            assert_eq!(token.verify_mac(&secrets).map(drop), fate, "{secrets:?}");
+        }
     }
 
     #[test]

@@ -57,7 +57,8 @@ pub fn compile(
         .iter()
         .enumerate()
         .filter_map(|(index, written)| {
-            issuer::issuer(written, &format!("policy.issuers[{index}]"), &mut problems)
+            let path = format!("policy.issuers[{index}]");
+            issuer::issuer(written, &path, environment, &mut problems)
         })
         .collect();
     let mut schemes = scheme::schemes(&api, &source, &mut problems);

@@ -7,6 +7,7 @@
 
 mod classification;
 mod issuer;
+mod keys;
 mod quota;
 mod role;
 mod scheme;
@@ -21,7 +22,8 @@ use serde::{Deserialize, Serialize};
 use schemars::JsonSchema;
 
 pub use classification::{Classification, ClearanceRule, Clearances, Mask};
-pub use issuer::{Issuer, Keys, OnMissing, RemoteKeys};
+pub use issuer::{Issuer, Profile};
+pub use keys::{Convention, Discovery, Encoding, Keys, OnMissing, RemoteKeys, SharedSecrets};
 pub use quota::{Plan, QuotaKey, Quotas};
 pub use role::{ClaimPath, Roles};
 pub use scheme::Scheme;
@@ -75,7 +77,15 @@ pub struct Source {
 impl Source {
     /// Every secret, and where it stands.
     pub fn secrets_mut(&mut self) -> Vec<(String, &mut Secret)> {
-        Vec::new()
+        let mut secrets = Vec::new();
+        for (index, issuer) in self.issuers.iter_mut().enumerate() {
+            if let Keys::Secret(shared) = &mut issuer.keys {
+                let path = |value| format!("policy.issuers[{index}].keys.secret.values[{value}]");
+                let values = shared.values.iter_mut().enumerate();
+                secrets.extend(values.map(|(value, secret)| (path(value), secret)));
+            }
+        }
+        secrets
     }
 }
 

@@ -1,11 +1,13 @@
 //! Tokens that a case describes by their claims, and the keys that sign them.
 //!
 //! A key is made from its name, so that there is no secret to keep and none to
-//! mistake for one of production. A name that begins with `ed` is an Ed25519 key,
-//! any other one a P-256 key.
+//! mistake for one of production. A name that begins with `ed` is an Ed25519 key, one
+//! with `es512` a P-521 key, one with `hs` the shared secret
+//! `the shared secret that is named <name>`, and any other one a P-256 key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use p256::ecdsa::signature::Signer as _;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -45,11 +47,7 @@ impl Token {
         }
         let now = now - self.age;
         let kid = self.key.as_deref().unwrap_or("ec");
-        let algorithm = if kid.starts_with("ed") {
-            "EdDSA"
-        } else {
-            "ES256"
-        };
+        let algorithm = algorithm(kid);
         let mut header = json!({ "alg": algorithm, "kid": kid, "typ": "at+jwt" });
         change(&mut header, &self.header);
         let mut claims = json!({
@@ -82,15 +80,30 @@ pub(crate) fn published(names: &[String]) -> Value {
     json!({ "keys": keys })
 }
 
+fn algorithm(name: &str) -> &'static str {
+    match name {
+        name if name.starts_with("ed") => "EdDSA",
+        name if name.starts_with("es512") => "ES512",
+        name if name.starts_with("hs") => "HS256",
+        _ => "ES256",
+    }
+}
+
 fn public(name: &str) -> Value {
     if name.starts_with("ed") {
         let point = encode(ed25519(name).pk.as_ref());
         return json!({ "kty": "OKP", "crv": "Ed25519", "kid": name, "alg": "EdDSA", "x": point });
     }
-    let point = p256(name).verifying_key().to_sec1_point(false);
-    let (x, y) = point.as_bytes()[1..].split_at(32);
+    let (curve, point) = if algorithm(name) == "ES512" {
+        let point = p521(name).verifying_key().to_sec1_point(false);
+        ("P-521", point.as_bytes().to_vec())
+    } else {
+        let point = p256(name).verifying_key().to_sec1_point(false);
+        ("P-256", point.as_bytes().to_vec())
+    };
+    let (x, y) = point[1..].split_at(point.len() / 2);
     json!({
-        "kty": "EC", "crv": "P-256", "kid": name, "alg": "ES256",
+        "kty": "EC", "crv": curve, "kid": name, "alg": algorithm(name),
         "x": encode(x), "y": encode(y),
     })
 }
@@ -99,12 +112,27 @@ fn sign(name: &str, input: &[u8]) -> Vec<u8> {
     if name.starts_with("ed") {
         return ed25519(name).sk.sign(input, None).to_vec();
     }
+    if algorithm(name) == "HS256" {
+        let secret = format!("the shared secret that is named {name}");
+        let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+        return mac.chain_update(input).finalize().into_bytes().to_vec();
+    }
+    if algorithm(name) == "ES512" {
+        let signature: p521::ecdsa::Signature = p521(name).sign(input);
+        return signature.to_bytes().to_vec();
+    }
     let signature: p256::ecdsa::Signature = p256(name).sign(input);
     signature.to_bytes().to_vec()
 }
 
 fn p256(name: &str) -> p256::ecdsa::SigningKey {
     p256::ecdsa::SigningKey::from_slice(&seed(name)).unwrap()
+}
+
+fn p521(name: &str) -> p521::ecdsa::SigningKey {
+    // The order has 521 bits, and the first byte holds one of them.
+    let seed = [&[0, 1], &seed(name)[..], &seed(name)[..]].concat();
+    p521::ecdsa::SigningKey::from_slice(&seed).unwrap()
 }
 
 fn ed25519(name: &str) -> ed25519_compact::KeyPair {

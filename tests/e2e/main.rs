@@ -21,6 +21,7 @@ mod bare;
 mod cases;
 mod harness;
 mod hygiene;
+mod issuers;
 mod keys;
 mod masking;
 mod objects;

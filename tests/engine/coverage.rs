@@ -68,7 +68,7 @@ fn literals<'a>(source: &'a str, function: &str) -> BTreeSet<&'a str> {
 }
 
 /// Refusals that no request can bring about, and why.
-const EXEMPT: [(&str, &str); 4] = [
+const EXEMPT: [(&str, &str); 2] = [
     (
         "unexpected_event",
         "only a host that breaks its word sends such events: see properties",
@@ -77,9 +77,4 @@ const EXEMPT: [(&str, &str); 4] = [
         "algorithm_unsupported",
         "pure Rust computes every algorithm that a policy may accept",
     ),
-    (
-        "token_age_unknown",
-        "a policy has no word for a greatest age",
-    ),
-    ("token_too_old", "a policy has no word for a greatest age"),
 ];

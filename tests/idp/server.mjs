@@ -14,6 +14,7 @@
 //   POST /mode {"mode":"up|refuse|hang|fail"}   refuse: no listener; hang: accept, answer at the next "up"; fail: 500
 //   POST /rotate                       new keys in front of the old ones
 //   POST /retire                       forget all but the newest keys
+//   POST /move {"path"}                publish the key set there instead, as the metadata then say
 //   POST /mint {"claims","header","alg","rogue"}  a token signed with the newest key, or
 //                                      with `rogue` by a key no one published under the same kid
 
@@ -37,6 +38,7 @@ const scopes = new Set(Object.values(resources).flatMap((resource) => resource.s
 
 const algorithms = ['RS256', 'ES256', 'EdDSA'];
 let generations = [];
+let jwksPath = '/jwks';
 let provider;
 let mode = 'up';
 let fetches = 0;
@@ -57,6 +59,7 @@ function rebuild() {
   const fresh = new Provider(options.issuer, {
     clients,
     jwks: { keys: generations.flat() },
+    routes: { jwks: jwksPath },
     clientAuthMethods: ['client_secret_basic'],
     scopes: [...scopes],
     extraTokenClaims: (_ctx, token) => token.client?.['x-claims'] ?? {},
@@ -82,7 +85,7 @@ async function rotate() {
 let nextGeneration = 1;
 
 function answerAsProvider(request, response) {
-  if (request.url.split('?')[0] === '/jwks') {
+  if (request.url.split('?')[0] === jwksPath) {
     fetches += 1;
     waiting = waiting.filter((waiter) => !waiter());
   }
@@ -158,6 +161,10 @@ const control = http.createServer(async (request, response) => {
         return answer(200, state());
       case 'POST /retire':
         generations = generations.slice(0, 1);
+        rebuild();
+        return answer(200, state());
+      case 'POST /move':
+        jwksPath = body.path;
         rebuild();
         return answer(200, state());
       case 'POST /mint':

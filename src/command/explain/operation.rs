@@ -124,7 +124,8 @@ fn held(what: &str, rule: &ClaimRule) -> String {
     )
 }
 
-fn one_of(names: Vec<String>) -> String {
+/// Names of which any one will do.
+pub(super) fn one_of(names: Vec<String>) -> String {
     match names.as_slice() {
         [] => "nobody".into(),
         [name] => name.clone(),

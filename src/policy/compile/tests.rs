@@ -69,7 +69,7 @@ pub(crate) fn compiled(document: &Value) -> Policy {
 }
 
 /// Where the sample is bad after a change, in order.
-fn complaints(change: impl FnOnce(&mut Value)) -> Vec<String> {
+pub(crate) fn complaints(change: impl FnOnce(&mut Value)) -> Vec<String> {
     let mut document = sample();
     change(&mut document);
     let problems = load(document.to_string().as_bytes(), Environment::Elsewhere).unwrap_err();

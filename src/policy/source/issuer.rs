@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
 
-use super::Span;
-use crate::fetch::Schedule;
+use super::{Keys, Span};
 
 /// One party whose signed tokens are believed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -26,108 +25,68 @@ pub struct Issuer {
     #[serde(default = "default_algorithms")]
     #[cfg_attr(not(target_family = "wasm"), schemars(length(min = 1)))]
     pub algorithms: Vec<String>,
-    /// The accepted values of the `typ` header (RFC 8725 §3.11); `at+jwt` alone asks for RFC 9068.
-    #[serde(default = "default_token_types")]
+    /// The accepted values of the `typ` header (RFC 8725 §3.11). Default: `at+jwt` and `JWT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(not(target_family = "wasm"), schemars(length(min = 1)))]
-    pub token_types: Vec<String>,
+    pub token_types: Option<Vec<String>>,
+    /// The kind of token that the issuer makes, in the place of `token_types`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
     /// How far the clocks of issuer and gateway may differ.
     #[serde(default = "default_clock_skew")]
     pub clock_skew: Span,
-    /// Where the verification keys come from: exactly one of `file`, `inline`, `remote`.
+    /// How long after `iat` a token is accepted, whatever its `exp` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Span>,
+    /// The longest token that is read, in bytes.
+    #[serde(default = "default_max_token_bytes")]
+    #[cfg_attr(not(target_family = "wasm"), schemars(range(min = 256, max = 65_536)))]
+    pub max_token_bytes: u32,
+    /// Where the verification keys come from: exactly one of `file`, `inline`, `remote`,
+    /// `discovery`, `secret`.
     pub keys: Keys,
 }
 
-/// Where an issuer's keys come from.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// A kind of token that a standard describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Keys {
-    /// A JWKS file, relative to the policy; `build` puts its content inline.
-    File(String),
-    /// A JWKS document (RFC 7517 §5).
-    Inline(serde_json::Map<String, serde_json::Value>),
-    /// A JWKS that the gateway fetches and refreshes.
-    Remote(RemoteKeys),
+pub enum Profile {
+    /// An access token of RFC 9068: `typ` is `at+jwt`, and `sub`, `client_id`, `iat`
+    /// and `jti` must be there beside `iss`, `exp` and `aud`.
+    #[serde(rename = "at+jwt")]
+    AccessToken,
 }
 
-/// A JWKS served over HTTP.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct RemoteKeys {
-    /// The address of the JWKS; Envoy's cluster decides about the connection and its TLS.
-    #[cfg_attr(not(target_family = "wasm"), schemars(length(min = 1)))]
-    pub uri: String,
-    /// The Envoy cluster to send the request to.
-    #[cfg_attr(not(target_family = "wasm"), schemars(length(min = 1)))]
-    pub cluster: String,
-    /// How old keys may be before they are fetched again.
-    #[serde(default = "default_refresh")]
-    pub refresh: Span,
-    /// How old keys may be and still serve while the issuer cannot be reached.
-    #[serde(default = "default_max_stale")]
-    pub max_stale: Span,
-    /// How long one fetch may take.
-    #[serde(default = "default_timeout")]
-    pub timeout: Span,
-    /// The least time between two fetches that unknown key ids cause.
-    #[serde(default = "default_cooldown")]
-    pub cooldown: Span,
-    /// What happens to a request while there are no keys yet.
-    #[serde(default)]
-    pub on_missing: OnMissing,
-}
-
-impl RemoteKeys {
-    /// Where the document lies and how often it is fetched.
-    pub fn schedule(&self) -> Schedule {
-        Schedule {
-            kind: "jwks",
-            cluster: self.cluster.clone(),
-            uri: self.uri.clone(),
-            refresh: self.refresh.duration(),
-            timeout: self.timeout.duration(),
-            cooldown: self.cooldown.duration(),
+impl Issuer {
+    /// The accepted values of `typ`.
+    pub fn accepted_types(&self) -> Vec<String> {
+        match (self.profile, &self.token_types) {
+            (Some(Profile::AccessToken), _) => vec!["at+jwt".into()],
+            (None, Some(types)) => types.clone(),
+            (None, None) => ["at+jwt", "JWT"].map(String::from).to_vec(),
         }
     }
-}
 
-/// What happens to a request while there are no keys yet.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum OnMissing {
-    /// It waits for the fetch, at most as long as the fetch may take.
-    #[default]
-    Hold,
-    /// It is refused with 503.
-    Refuse,
+    /// Claims that must be there beside those that every token must have.
+    pub fn required_claims(&self) -> Vec<String> {
+        match self.profile {
+            // RFC 9068 §2.2.
+            Some(Profile::AccessToken) => ["sub", "client_id", "iat", "jti"]
+                .map(String::from)
+                .to_vec(),
+            None => Vec::new(),
+        }
+    }
 }
 
 fn default_algorithms() -> Vec<String> {
     ["RS256", "ES256", "EdDSA"].map(String::from).to_vec()
 }
 
-fn default_token_types() -> Vec<String> {
-    ["at+jwt", "JWT"].map(String::from).to_vec()
-}
-
 fn default_clock_skew() -> Span {
     Span::of_seconds(60)
 }
 
-fn default_refresh() -> Span {
-    Span::of_seconds(300)
-}
-
-fn default_max_stale() -> Span {
-    Span::of_seconds(3600)
-}
-
-fn default_timeout() -> Span {
-    Span::of_seconds(2)
-}
-
-fn default_cooldown() -> Span {
-    Span::of_seconds(10)
+fn default_max_token_bytes() -> u32 {
+    16 * 1024
 }

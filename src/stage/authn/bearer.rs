@@ -5,11 +5,12 @@ use std::rc::Rc;
 use sha2::{Digest, Sha256};
 
 use super::identity::pseudonym;
+use super::keys::CONFIGURED;
 use super::{Identity, KeysNeeded, Kind, Needed, Presented, Waited, cache};
 use crate::denial::Denial;
 use crate::engine::World;
-use crate::jose::{Claims, Expect, MAX_TOKEN_BYTES, TokenError, Unverified};
-use crate::policy::{Issuer, Policy};
+use crate::jose::{Claims, Expect, TokenError, Unverified};
+use crate::policy::{Issuer, IssuerKeys, Policy};
 use crate::request::RequestHead;
 
 /// The token of the request, if one of these issuers vouches for it.
@@ -35,27 +36,15 @@ pub(super) fn present(
     if let Some(identity) = known {
         return accepted(identity, issuers, "token verified before");
     }
-    let token = Unverified::parse(compact, MAX_TOKEN_BYTES).map_err(Denial::BadToken)?;
+    let token = Unverified::parse(compact, longest(issuers, world.policy));
+    let token = token.map_err(Denial::BadToken)?;
     let (index, issuer) = issuer_of(&token, issuers, world.policy)?;
-    let keys_needed = |unknown_key| {
-        Presented::Needed(Needed::Keys(KeysNeeded {
-            issuer: index,
-            unknown_key,
-        }))
-    };
-    let Some((keys, version)) = world.keys.usable(index, world.now) else {
-        return if waited.keys {
-            Err(Denial::KeysUnavailable)
-        } else {
-            Ok(keys_needed(false))
-        };
-    };
-    let claims = match token.verify(keys, world.signatures, &issuer.algorithms) {
-        Ok(claims) => claims,
-        Err(TokenError::KeyUnknown) if !waited.keys && issuer.keys.is_remote() => {
-            return Ok(keys_needed(true));
-        }
-        Err(error) => return Err(Denial::BadToken(error)),
+    if compact.len() > issuer.max_token_bytes {
+        return Err(Denial::BadToken(TokenError::TooLarge));
+    }
+    let (claims, version) = match verify(token, index, issuer, world, waited)? {
+        Checked::Claims(claims, version) => (claims, version),
+        Checked::Needed(needed) => return Ok(Presented::Needed(needed)),
     };
     claims
         .check(&expectation(issuer, world))
@@ -65,10 +54,56 @@ pub(super) fn present(
         identity: Rc::clone(&identity),
         issuer: index,
         key_version: version,
-        expires: claims.expires_at().unwrap_or_default(),
+        expires: claims.good_until(issuer.max_age),
     };
     world.tokens.borrow_mut().insert(digest, entry);
     accepted(identity, issuers, "token verified")
+}
+
+/// What checking a signature came to.
+enum Checked {
+    /// The claims, and the version of the keys that vouch for them.
+    Claims(Box<Claims>, u64),
+    /// The keys must be fetched first.
+    Needed(Needed),
+}
+
+fn verify(
+    token: Unverified<'_>,
+    place: usize,
+    issuer: &Issuer,
+    world: &World,
+    waited: Waited,
+) -> Result<Checked, Denial> {
+    if let IssuerKeys::Secrets(secrets) = &issuer.keys {
+        if secrets.is_empty() {
+            return Err(Denial::KeysUnavailable);
+        }
+        return match token.verify_mac(secrets) {
+            Ok(claims) => Ok(Checked::Claims(Box::new(claims), CONFIGURED)),
+            Err(error) => Err(Denial::BadToken(error)),
+        };
+    }
+    let keys_needed = |unknown_key| {
+        Checked::Needed(Needed::Keys(KeysNeeded {
+            issuer: place,
+            unknown_key,
+        }))
+    };
+    let Some((keys, version)) = world.keys.usable(place, world.now) else {
+        return if waited.keys {
+            Err(Denial::KeysUnavailable)
+        } else {
+            Ok(keys_needed(false))
+        };
+    };
+    match token.verify(keys, world.signatures, &issuer.algorithms) {
+        Ok(claims) => Ok(Checked::Claims(Box::new(claims), version)),
+        Err(TokenError::KeyUnknown) if !waited.keys && issuer.keys.is_remote() => {
+            Ok(keys_needed(true))
+        }
+        Err(error) => Err(Denial::BadToken(error)),
+    }
 }
 
 /// The cache knows the tokens of every issuer; this operation may take fewer.
@@ -128,14 +163,26 @@ fn issuer_of<'p>(
         .ok_or(Denial::BadToken(TokenError::IssuerUnexpected))
 }
 
+/// Whose token it is can be told only once it was read, so the longest that any of
+/// these issuers may write is read.
+fn longest(issuers: &[usize], policy: &Policy) -> usize {
+    issuers
+        .iter()
+        .filter_map(|place| policy.issuers.get(*place))
+        .map(|issuer| issuer.max_token_bytes)
+        .max()
+        .unwrap_or_default()
+}
+
 fn expectation<'a>(issuer: &'a Issuer, world: &World) -> Expect<'a> {
     Expect {
         issuer: &issuer.issuer,
         audiences: &issuer.audiences,
         types: &issuer.token_types,
-        now: world.now.seconds(),
-        skew: issuer.skew_seconds,
-        max_age: None,
+        now: world.now,
+        skew: issuer.skew,
+        max_age: issuer.max_age,
+        required: &issuer.required_claims,
     }
 }
 

@@ -21,8 +21,8 @@ pub struct Entry {
     pub issuer: usize,
     /// The version of the key set that verified it.
     pub key_version: u64,
-    /// `exp`, in seconds since 1970.
-    pub expires: u64,
+    /// `exp`, or when the token becomes too old if that comes first.
+    pub expires: Time,
 }
 
 /// Verified tokens by the SHA-256 of their compact form.
@@ -59,10 +59,7 @@ impl TokenCache {
 
 impl Entry {
     fn is_good(&self, keys: &KeyRing, now: Time) -> bool {
-        let same_keys = keys
-            .usable(self.issuer, now)
-            .is_some_and(|(_, version)| version == self.key_version);
-        same_keys && now.seconds() < self.expires
+        keys.serves(self.issuer, self.key_version, now) && now < self.expires
     }
 }
 
@@ -83,7 +80,7 @@ mod tests {
     }
 
     fn at(seconds: u64) -> Time {
-        Time::from_millis(seconds * 1_000)
+        Time::from_millis(seconds.saturating_mul(1_000))
     }
 
     fn digest(number: usize) -> [u8; 32] {
@@ -108,7 +105,7 @@ mod tests {
             identity: Rc::new(identity),
             issuer: 0,
             key_version: 1,
-            expires,
+            expires: at(expires),
         }
     }
 

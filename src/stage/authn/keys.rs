@@ -15,6 +15,8 @@ pub struct KeyRing(Vec<Slot>);
 enum Slot {
     /// From the configuration: always usable.
     Fixed(Rc<KeySet>),
+    /// There are no public keys: issuer and gateway share a secret.
+    Shared,
     /// Fetched: usable until `max_stale` after it was last confirmed.
     Fetched {
         held: Option<Held>,
@@ -34,6 +36,7 @@ impl KeyRing {
     pub fn new(policy: &Policy) -> Self {
         let slot = |keys: &IssuerKeys| match keys {
             IssuerKeys::Fixed(keys) => Slot::Fixed(Rc::clone(keys)),
+            IssuerKeys::Secrets(_) => Slot::Shared,
             IssuerKeys::Remote(remote) => Slot::Fetched {
                 held: None,
                 max_stale: remote.keys.max_stale.duration(),
@@ -51,7 +54,8 @@ impl KeyRing {
     /// The issuer's keys and their version, unless there are none or they are too old.
     pub fn usable(&self, issuer: usize, now: Time) -> Option<(&KeySet, u64)> {
         match self.0.get(issuer)? {
-            Slot::Fixed(keys) => Some((keys, 0)),
+            Slot::Fixed(keys) => Some((keys, CONFIGURED)),
+            Slot::Shared => None,
             Slot::Fetched { held, max_stale } => held
                 .as_ref()
                 .filter(|held| now.since(held.fetched) <= *max_stale)
@@ -59,10 +63,20 @@ impl KeyRing {
         }
     }
 
+    /// Whether what was verified by this version of the issuer's keys is still so.
+    pub fn serves(&self, issuer: usize, version: u64, now: Time) -> bool {
+        match self.0.get(issuer) {
+            Some(Slot::Shared) => version == CONFIGURED,
+            _ => self
+                .usable(issuer, now)
+                .is_some_and(|(_, usable)| usable == version),
+        }
+    }
+
     /// The version of the keys that are held, whether they may still serve or not.
     pub fn version(&self, issuer: usize) -> Option<u64> {
         match self.0.get(issuer)? {
-            Slot::Fixed(_) => Some(0),
+            Slot::Fixed(_) | Slot::Shared => Some(CONFIGURED),
             Slot::Fetched { held, .. } => held.as_ref().map(|held| held.version),
         }
     }
@@ -88,6 +102,9 @@ impl KeyRing {
         }
     }
 }
+
+/// The version of keys and secrets that are in the configuration.
+pub const CONFIGURED: u64 = 0;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,9 @@
 //! Our own table of tokens, by both verifiers.
 
+use std::time::Duration;
+
 use portcullis::jose::{Expect, KeySet, Signatures, TokenError};
+use portcullis::time::Time;
 
 use super::vectors::{AUDIENCE, ISSUER, TYPE, keys, vectors};
 
@@ -8,10 +11,11 @@ fn judge(token: &str, keys: &KeySet, signatures: &dyn Signatures) -> Result<(), 
     super::verify(token, keys, signatures)?.check(&Expect {
         issuer: ISSUER,
         audiences: &[AUDIENCE.to_owned()],
-        now: NOW,
-        skew: 0,
+        now: Time::from_millis(NOW * 1_000),
+        skew: Duration::ZERO,
         types: &[TYPE.to_owned()],
         max_age: None,
+        required: &[],
     })
 }
 

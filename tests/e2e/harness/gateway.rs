@@ -30,6 +30,8 @@ pub(crate) struct Setup {
     pub(crate) workers: u32,
     /// The only functions that pass between Envoy and the filter; `None`: all.
     pub(crate) capabilities: Option<&'static [&'static str]>,
+    /// The filter's environment variables.
+    pub(crate) environment: &'static [(&'static str, &'static str)],
 }
 
 impl Setup {
@@ -43,6 +45,7 @@ impl Setup {
             idp,
             workers: 2,
             capabilities: None,
+            environment: &[],
         }
     }
 }
@@ -63,6 +66,7 @@ pub(crate) struct Gateway {
     address: Mutex<SocketAddr>,
     version: AtomicU32,
     capabilities: Option<&'static [&'static str]>,
+    environment: &'static [(&'static str, &'static str)],
     _envoy: Process,
 }
 
@@ -83,6 +87,7 @@ impl Gateway {
             module,
             configuration,
             capabilities: setup.capabilities,
+            environment: setup.environment,
         });
         write_listener(&directory, 1, filter);
         let bootstrap = bootstrap::bootstrap(&directory, setup.upstream, setup.idp);
@@ -106,6 +111,7 @@ impl Gateway {
             address: Mutex::new(admin),
             version: AtomicU32::new(1),
             capabilities: setup.capabilities,
+            environment: setup.environment,
             _envoy: envoy,
         };
         let outcome = gateway.outcome(0, 0).await;
@@ -196,6 +202,7 @@ impl Gateway {
             module,
             configuration,
             capabilities: self.capabilities,
+            environment: self.environment,
         };
         write_listener(&self.directory, version, Some(plugin));
         self.outcome(accepted, rejected).await

@@ -125,6 +125,11 @@ impl Idp {
         self.control("/retire", json!({})).await;
     }
 
+    /// Publishes its key set at another path, as its metadata say from then on.
+    pub(crate) async fn move_keys_to(&self, path: &str) {
+        self.control("/move", json!({ "path": path })).await;
+    }
+
     /// Falls over, or comes back.
     pub(crate) async fn enter(&self, mode: Mode) {
         let mode = match mode {
