@@ -16,6 +16,7 @@
 )]
 
 mod anomaly;
+mod attacks;
 mod audit;
 mod bare;
 mod cases;
@@ -32,3 +33,5 @@ mod shop;
 mod signatures;
 mod tokens;
 mod traps;
+#[path = "../conformance/jose/vectors.rs"]
+mod vectors;

@@ -2,10 +2,12 @@
 //!
 //! Everything is made from fixed keys and takes nothing from the library under test,
 //! so the same tokens can be given to it and, over HTTP, to a gateway that trusts
-//! [`keys`], [`ISSUER`], [`AUDIENCE`] and [`TYPE`]. No fate hangs on a fraction of a
+//! [`issuers`]. No fate hangs on a fraction of a
 //! second, so a clock that runs will do; the unit tests of `Claims` know the edges.
 
 // The paths are written out so that another test can take this file in by path, too.
+#[path = "vectors/confusion.rs"]
+mod confusion;
 #[path = "vectors/contents.rs"]
 mod contents;
 #[path = "vectors/mint.rs"]
@@ -21,6 +23,12 @@ use mint::{
 
 /// `iss` of the good tokens.
 pub(super) const ISSUER: &str = "https://issuer.example";
+/// `iss` of an issuer that names a key of its own like one of the first.
+pub(super) const SECOND: &str = "https://second.example";
+/// `iss` of an issuer that signs by [`SECRET`].
+pub(super) const SHARED: &str = "https://shared.example";
+/// What that issuer shares with the gateway.
+pub(super) const SECRET: &str = "a secret of forty bytes or so, for HS256";
 /// `aud` of the good tokens.
 pub(super) const AUDIENCE: &str = "https://api.example";
 /// `typ` of the good tokens.
@@ -36,8 +44,41 @@ pub(super) struct Vector {
     pub(super) fate: Result<(), &'static str>,
 }
 
+/// The issuers that are trusted, as a policy writes them.
+pub(super) fn issuers() -> Vec<Value> {
+    let issuer = |name: &str, issuer: &str, algorithms: Value, keys: Value| {
+        json!({
+            "name": name,
+            "issuer": issuer,
+            "audiences": [AUDIENCE],
+            "token_types": [TYPE],
+            "algorithms": algorithms,
+            "clock_skew": "0s",
+            "keys": keys,
+        })
+    };
+    let every = json!([
+        "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+    ]);
+    vec![
+        issuer("first", ISSUER, every, json!({ "inline": keys() })),
+        issuer(
+            "second",
+            SECOND,
+            json!(["ES256"]),
+            json!({ "inline": confusion::second_keys() }),
+        ),
+        issuer(
+            "shared",
+            SHARED,
+            json!(["HS256"]),
+            json!({ "secret": { "values": [{ "inline": SECRET }] } }),
+        ),
+    ]
+}
+
 /// The issuer's key set: `ec`, `ec384`, `ec521`, `ed` and `rsa`.
-pub(super) fn keys() -> Value {
+fn keys() -> Value {
     let ed = ed25519().pk;
     json!({ "keys": [
         ec_jwk(&ec(ISSUERS), "ec"),
@@ -56,7 +97,11 @@ pub(super) fn vectors(now: u64) -> Vec<Vector> {
         every_algorithm(now),
         algorithms(now),
         keys_offered(now),
+        confusion::public_keys_as_secrets(now),
+        confusion::secrets(now),
+        confusion::issuers(now),
         signatures(now),
+        other_curves(now),
         contents::shapes(now),
         contents::encodings(now),
         contents::headers(now),
@@ -287,6 +332,72 @@ fn signatures(now: u64) -> Vec<Vector> {
             "EdDSA: small order",
             join(&header("EdDSA", "ed"), &payload(now), |_| {
                 [&[1][..], &[0; 63]].concat()
+            }),
+            refused,
+        ),
+    ]
+}
+
+/// The same mistakes with the longer curves, whose numbers have other lengths.
+fn other_curves(now: u64) -> Vec<Vector> {
+    let token = |alg: &str, kid: &str, signature: Vec<u8>| {
+        join(&header(alg, kid), &payload(now), |_| signature.clone())
+    };
+    let refused = "signature_invalid";
+    vec![
+        no(
+            "ES256: r and s beyond the order",
+            token("ES256", "ec", vec![0xff; 64]),
+            refused,
+        ),
+        no(
+            "ES256: r and s are one",
+            token("ES256", "ec", [[0; 31].as_slice(), &[1]].concat().repeat(2)),
+            refused,
+        ),
+        no(
+            "ES384: psychic",
+            token("ES384", "ec384", vec![0; 96]),
+            refused,
+        ),
+        no(
+            "ES384: beyond the order",
+            token("ES384", "ec384", vec![0xff; 96]),
+            refused,
+        ),
+        no(
+            "ES512: psychic",
+            token("ES512", "ec521", vec![0; 132]),
+            refused,
+        ),
+        no(
+            "ES512: beyond the order",
+            token("ES512", "ec521", vec![0xff; 132]),
+            refused,
+        ),
+        no(
+            "ES512: without the leading byte of r",
+            join(&header("ES512", "ec521"), &payload(now), |input| {
+                es512(input)[1..].to_vec()
+            }),
+            refused,
+        ),
+        no(
+            "ES512 as ES384",
+            join(&header("ES384", "ec521"), &payload(now), es512),
+            "key_unsuitable",
+        ),
+        no(
+            "EdDSA: all zero",
+            token("EdDSA", "ed", vec![0; 64]),
+            refused,
+        ),
+        no(
+            "EdDSA: s not reduced",
+            join(&header("EdDSA", "ed"), &payload(now), |input| {
+                let mut signature = eddsa(input);
+                signature[63] |= 0xe0;
+                signature
             }),
             refused,
         ),

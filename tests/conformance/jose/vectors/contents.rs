@@ -13,9 +13,16 @@ pub(super) fn shapes(now: u64) -> Vec<Vector> {
         no("nothing", String::new(), refused),
         no("a word", "token".into(), refused),
         no("two parts", input.into(), refused),
+        no("a dot in front", format!(".{honest}"), refused),
+        no("a dot behind", format!("{honest}."), refused),
         no("four parts", format!("{honest}.e30"), refused),
         no("five parts", format!("{honest}.e30.e30"), "token_encrypted"),
         no("a hundred parts", ".".repeat(100), refused),
+        no(
+            "encrypted, by its own header",
+            "eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkEyNTZHQ00ifQ.AAAA.AAAA.AAAA.AAAA".into(),
+            "token_encrypted",
+        ),
         no("three empty parts", "..".into(), "token_not_json"),
         no(
             "JSON serialization",
@@ -50,6 +57,11 @@ pub(super) fn encodings(now: u64) -> Vec<Vector> {
             "signature: padded",
             swap(2, format!("{}==", parts[2])),
             refused,
+        ),
+        no(
+            "signature: a character more",
+            swap(2, format!("{}A", parts[2])),
+            "signature_invalid",
         ),
         no("header: padded", swap(0, format!("{}=", parts[0])), refused),
         no(
@@ -136,6 +148,55 @@ pub(super) fn headers(now: u64) -> Vec<Vector> {
         ),
         no("header is text", token("ES256"), "token_not_json"),
         no(
+            "crit for b64",
+            token(r#"{"alg":"ES256","kid":"ec","b64":false,"crit":["b64"]}"#),
+            "header_critical",
+        ),
+        no(
+            "crit is null",
+            token(r#"{"alg":"ES256","kid":"ec","crit":null}"#),
+            "header_critical",
+        ),
+        no(
+            "kid twice",
+            token(r#"{"alg":"ES256","kid":"evil","kid":"ec"}"#),
+            "token_duplicate_member",
+        ),
+        no(
+            "kid is null",
+            token(r#"{"alg":"ES256","kid":null}"#),
+            "header_malformed",
+        ),
+        no(
+            "header very deep",
+            token(&format!(
+                r#"{{"alg":"ES256","x":{}{}}}"#,
+                "[".repeat(2000),
+                "]".repeat(2000)
+            )),
+            "token_not_json",
+        ),
+        no(
+            "header with a NaN",
+            token(r#"{"alg":"ES256","kid":"ec","x":NaN}"#),
+            "token_not_json",
+        ),
+        no(
+            "header with a comment",
+            token(r#"{"alg":"ES256"/**/}"#),
+            "token_not_json",
+        ),
+        no(
+            "typ is a list",
+            token(r#"{"alg":"ES256","kid":"ec","typ":["at+jwt"]}"#),
+            "header_malformed",
+        ),
+        no(
+            "typ is a nested token",
+            token(r#"{"alg":"ES256","kid":"ec","typ":"JWT","cty":"JWT"}"#),
+            "type_unexpected",
+        ),
+        no(
             "header with a BOM",
             token("\u{feff}{\"alg\":\"ES256\"}"),
             "token_not_json",
@@ -197,6 +258,65 @@ pub(super) fn payloads(now: u64) -> Vec<Vector> {
             "token_not_json",
         ),
         no(
+            "payload is a token, and cty says so",
+            join_bytes(
+                r#"{"alg":"ES256","typ":"at+jwt","kid":"ec","cty":"JWT"}"#,
+                signed(&payload(now)).as_bytes(),
+                es256,
+            ),
+            "token_not_json",
+        ),
+        no(
+            "payload is compressed, and zip says so",
+            join_bytes(
+                r#"{"alg":"ES256","typ":"at+jwt","kid":"ec","zip":"DEF"}"#,
+                // An empty stored block.
+                &[1, 0, 0, 0xff, 0xff],
+                es256,
+            ),
+            "token_not_json",
+        ),
+        no(
+            "payload with a BOM",
+            token(format!("\u{feff}{}", payload(now)).as_bytes()),
+            "token_not_json",
+        ),
+        no(
+            "payload with a NaN",
+            token(br#"{"exp":NaN}"#),
+            "token_not_json",
+        ),
+        no(
+            "payload with an infinity",
+            token(br#"{"exp":Infinity}"#),
+            "token_not_json",
+        ),
+        no(
+            "payload with a number beyond all numbers",
+            token(br#"{"exp":1e999}"#),
+            "token_not_json",
+        ),
+        no(
+            "payload with half a surrogate pair",
+            token(br#"{"sub":"\ud800"}"#),
+            "token_not_json",
+        ),
+        no(
+            "payload with a NUL behind",
+            token(format!("{}\0", payload(now)).as_bytes()),
+            "token_not_json",
+        ),
+        no(
+            "a claim twice, once escaped",
+            token(
+                payload(now)
+                    .to_string()
+                    .replacen('{', r#"{"\u0061ud":"https://other.example","#, 1)
+                    .as_bytes(),
+            ),
+            "token_duplicate_member",
+        ),
+        no(
             "payload very deep",
             token(deep.as_bytes()),
             "token_not_json",
@@ -216,12 +336,21 @@ pub(super) fn claims(now: u64) -> Vec<Vector> {
             json!((now + 3_600) * 1_000),
         ),
         ("exp is the greatest number", "exp", json!(u64::MAX)),
+        ("exp is a list", "exp", json!([now + 3_600])),
+        ("exp is true", "exp", json!(true)),
+        ("exp is a fraction too large", "exp", json!(1e18)),
+        ("iat is text", "iat", json!("now")),
+        ("jti is a number", "jti", json!(7)),
+        ("sub is a list", "sub", json!(["alice", "admin"])),
+        ("azp is an object", "azp", json!({})),
+        ("aud is an object", "aud", json!({ AUDIENCE: true })),
+        ("aud is a list in a list", "aud", json!([[AUDIENCE]])),
+        ("scp holds a number", "scp", json!(["a", 1])),
         ("nbf is false", "nbf", json!(false)),
         ("iat is a list", "iat", json!([1])),
         ("aud is a number", "aud", json!(1)),
         ("aud holds a number", "aud", json!([AUDIENCE, 1])),
         ("sub is a number", "sub", json!(1)),
-        ("iss is a list", "iss", json!([ISSUER])),
         ("scope is a list", "scope", json!(["a"])),
         ("client_id is an object", "client_id", json!({})),
     ];
@@ -240,6 +369,19 @@ pub(super) fn claims(now: u64) -> Vec<Vector> {
             json!(now as f64 + 3_599.5),
             "token_not_yet_valid",
         ),
+        (
+            "issued tomorrow",
+            "iat",
+            json!(now + 86_400),
+            "token_issued_in_future",
+        ),
+        (
+            "issued in the last year of all",
+            "iat",
+            json!(253_402_300_799_u64),
+            "token_issued_in_future",
+        ),
+        ("iss is a list", "iss", json!([ISSUER]), "issuer_unexpected"),
         (
             "another issuer",
             "iss",
