@@ -29,6 +29,7 @@ pub mod forest;
 pub mod jose;
 pub mod mask;
 pub mod model;
+pub mod network;
 pub mod policy;
 pub mod profile;
 pub mod request;
