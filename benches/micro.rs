@@ -17,6 +17,7 @@ use jwt_simple::prelude::{
     Claims, ECDSAP256KeyPairLike, ECDSAP384KeyPairLike, ES256KeyPair, ES384KeyPair, Ed25519KeyPair,
     EdDSAKeyPairLike, RS256KeyPair, RSAKeyPairLike,
 };
+use portcullis::api_key::{Hash, Keys, Secret};
 use portcullis::jose::{Algorithm, KeySet, MAX_TOKEN_BYTES, PureRust, Unverified};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -41,6 +42,7 @@ fn run() -> Result<()> {
         "{:<32} {:>12} {:>12}",
         "native, one thread", "median ns", "least ns"
     );
+    api_keys()?;
     for signed in tokens()? {
         let Signed {
             algorithm,
@@ -104,6 +106,31 @@ fn large_set(jwks: &str) -> Result<()> {
     line("key set of 512, no such kid", || {
         black_box(find("https://issuer.example/keys/99999"));
     });
+    Ok(())
+}
+
+/// One key among many, the same with a wrong secret, and a text that is no key.
+fn api_keys() -> Result<()> {
+    let mut keys = Keys::default();
+    for place in 0..API_KEYS {
+        let secret = Secret {
+            hash: Hash::of(format!("pk_partner-{place}_secret").as_bytes()),
+            not_before: None,
+            expires: None,
+        };
+        keys.add(&format!("partner-{place}"), &[secret], place)
+            .map_err(|other| format!("key {place} is key {other}"))?;
+    }
+    let now = portcullis::time::Time::default();
+    for (name, key) in [
+        ("API key of 10,000, good", "pk_partner-7_secret"),
+        ("API key of 10,000, wrong", "pk_partner-7_secrets"),
+        ("API key of 10,000, unknown", "sesame"),
+    ] {
+        line(name, || {
+            let _ = black_box(keys.find(black_box(key.as_bytes()), now));
+        });
+    }
     Ok(())
 }
 
@@ -198,3 +225,5 @@ fn line(name: &str, mut call: impl FnMut()) {
 }
 
 const BATCHES: usize = 41;
+
+const API_KEYS: usize = 10_000;

@@ -7,6 +7,7 @@ pub mod assemble;
 pub mod build;
 pub mod check;
 pub mod explain;
+pub mod key;
 pub mod metadata;
 pub mod report;
 pub mod schema;
@@ -35,6 +36,7 @@ enum Command {
     Metadata(metadata::Metadata),
     Train(train::Train),
     Token(token::Token),
+    Key(key::Key),
     Schema(schema::Schema),
 }
 
@@ -47,6 +49,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Command::Metadata(args) => metadata::run(args),
         Command::Train(args) => train::run(args),
         Command::Token(args) => token::run(args),
+        Command::Key(args) => key::run(args),
         Command::Schema(args) => schema::run(args),
     }
 }

@@ -9,6 +9,7 @@ mod problem;
 
 use serde_json::json;
 
+use crate::api_key;
 use crate::jose::TokenError;
 use problem::Problem;
 
@@ -26,11 +27,19 @@ pub enum Denial {
         /// The value of the `Allow` header (RFC 9110 §10.2.1).
         allow: String,
     },
-    /// The operation needs a token and none came.
+    /// The operation needs a credential and none came, or not all that it needs.
     NoCredential,
+    /// The operation needs a certificate, and nobody is known by the one that came.
+    UnknownCertificate,
+    /// What a trusted proxy says of its client's certificate cannot be read.
+    BadCertificate,
+    /// An API key came and cannot be believed.
+    BadApiKey(api_key::Fault),
     /// A token came and cannot be believed.
     BadToken(TokenError),
-    /// More than one credential, or one that is not a bearer token.
+    /// The token is bound to a certificate (RFC 8705 §3), and this is not it.
+    BadBinding(Binding),
+    /// More than one credential of a kind, or one that is empty or no token.
     BadCredential,
     /// The token's issuer has no usable keys at the moment.
     KeysUnavailable,
@@ -82,6 +91,15 @@ pub enum Malformed {
     Address,
 }
 
+/// How a token that is bound to a certificate came without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding {
+    /// The client has none.
+    CertificateMissing,
+    /// The client has another.
+    CertificateOther,
+}
+
 /// The response that a refusal becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -113,6 +131,15 @@ impl Denial {
                 (405, "method_not_declared", problem::METHOD_NOT_DECLARED)
             }
             Denial::NoCredential => (401, "credential_missing", problem::CREDENTIAL_MISSING),
+            Denial::UnknownCertificate => (401, "certificate_unknown", problem::CREDENTIAL_MISSING),
+            Denial::BadCertificate => (400, "certificate_malformed", problem::MALFORMED_REQUEST),
+            Denial::BadApiKey(fault) => (401, fault.code(), problem::API_KEY_INVALID),
+            Denial::BadBinding(Binding::CertificateMissing) => {
+                (401, "bound_certificate_missing", problem::TOKEN_INVALID)
+            }
+            Denial::BadBinding(Binding::CertificateOther) => {
+                (401, "bound_certificate_other", problem::TOKEN_INVALID)
+            }
             Denial::BadCredential => (400, "credential_malformed", problem::MALFORMED_CREDENTIAL),
             Denial::BadToken(error) => (401, error.code(), problem::TOKEN_INVALID),
             Denial::KeysUnavailable => (503, "keys_unavailable", problem::KEYS_UNAVAILABLE),
@@ -140,8 +167,11 @@ impl Denial {
     /// credential would mend.
     fn challenged(&self) -> Option<Fault> {
         match self {
-            Denial::NoCredential => Some(Fault::Missing),
-            Denial::BadToken(_) => Some(Fault::InvalidToken),
+            // What was wrong with a key is nothing that a token would mend.
+            Denial::NoCredential | Denial::UnknownCertificate | Denial::BadApiKey(_) => {
+                Some(Fault::Missing)
+            }
+            Denial::BadToken(_) | Denial::BadBinding(_) => Some(Fault::InvalidToken),
             Denial::BadCredential => Some(Fault::InvalidRequest),
             Denial::InsufficientScope { scope } => Some(Fault::InsufficientScope(scope.clone())),
             Denial::StepUp {

@@ -292,6 +292,7 @@ fn request_edits(
             .rewritten_path()
             .map(|path| (":path".to_string(), path.to_string())),
     );
+    caller.conceal_keys(screened, &mut edits);
     if let Some(identity) = caller.identity() {
         edits.set.extend(identity.headers.iter().cloned());
     }

@@ -4,6 +4,7 @@
 //! as an exchange; [`host`] alone names the SDK's host calls, whose own wrappers
 //! panic where a request must not; [`shared`] is what the workers have in common.
 
+mod certificate;
 mod exchange;
 mod host;
 mod http;

@@ -12,6 +12,7 @@
 mod algorithm;
 mod base64url;
 mod claims;
+mod confirmation;
 mod der;
 pub mod discovery;
 mod error;
@@ -25,6 +26,7 @@ mod token;
 
 pub use algorithm::{Algorithm, SignedBy, UnknownAlgorithm};
 pub use claims::{Claims, Expect};
+pub use confirmation::Confirmation;
 pub use error::TokenError;
 pub use key::Key;
 pub use key_set::{Ignored, KeySet, KeySetProblem};

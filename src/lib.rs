@@ -17,7 +17,9 @@
 //! Mechanisms ([`jose`], [`mask`], [`forest`], [`profile`]) know nothing of policy,
 //! stages know nothing of Envoy, and only `envoy` knows proxy-wasm.
 
+pub mod api_key;
 pub mod calendar;
+pub mod certificate;
 #[cfg(not(target_family = "wasm"))]
 pub mod command;
 pub mod denial;
@@ -26,6 +28,7 @@ pub mod engine;
 mod envoy;
 pub mod fetch;
 pub mod forest;
+pub mod hex;
 pub mod jose;
 pub mod mask;
 pub mod model;

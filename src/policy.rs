@@ -8,6 +8,7 @@ mod access;
 pub mod address;
 pub mod api;
 pub mod compile;
+pub mod credential;
 #[cfg(not(target_family = "wasm"))]
 pub mod openapi;
 pub mod plugin;
@@ -28,6 +29,7 @@ use crate::model::Model;
 pub use access::{Access, Demand, Proof, Requirement, Scheme};
 use address::Address;
 use api::{BodyClaim, Location, Parameter, Response, StepUp};
+use credential::{ApiKeys, Certificates};
 pub use role::Roles;
 use route::Router;
 use source::{QuotaKey, RemoteKeys, Stages};
@@ -52,6 +54,10 @@ pub struct Policy {
     pub resource_metadata: Option<String>,
     /// Whose tokens are believed.
     pub issuers: Vec<Issuer>,
+    /// Which API keys are good.
+    pub api_keys: ApiKeys,
+    /// Whom client certificates stand for.
+    pub certificates: Certificates,
     /// Who may see what.
     pub clearances: Clearances,
     /// Where classified fields lie.
@@ -254,6 +260,11 @@ impl IdentityHeader {
             claim => text_of(claims.claim(&[claim])?)?,
         };
         Some(encode_header(&text))
+    }
+
+    /// The same of claims that stand in the policy.
+    pub fn value_in(&self, claims: &serde_json::Map<String, serde_json::Value>) -> Option<String> {
+        Some(encode_header(&text_of(claims.get(&self.claim)?)?))
     }
 }
 

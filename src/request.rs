@@ -5,6 +5,8 @@
 
 use std::net::IpAddr;
 
+use crate::certificate::PeerCertificate;
+
 /// Header fields in the order they came; pseudo-headers such as `:path` included.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(String, Vec<u8>)>);
@@ -45,6 +47,8 @@ pub struct RequestHead {
     pub address: Option<IpAddr>,
     /// Whether neither body nor trailers follow.
     pub end_of_stream: bool,
+    /// The certificate that the peer of this connection has shown, if it has.
+    pub certificate: Option<PeerCertificate>,
 }
 
 /// The head of a response.

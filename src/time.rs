@@ -1,5 +1,7 @@
 //! The time of a decision, passed in so that every decision can be replayed.
 
+pub mod rfc3339;
+
 use std::time::Duration;
 
 /// A moment, in nanoseconds since 1970-01-01T00:00:00Z.

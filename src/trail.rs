@@ -98,6 +98,8 @@ pub struct Trail {
     pub client: Option<String>,
     /// The subject, as a pseudonym.
     pub subject: Option<String>,
+    /// The key that a refused API key was or named.
+    pub claimed: Option<String>,
     /// The anomaly score.
     pub score: Option<f32>,
     /// What drove the score, when it exceeded the threshold.
@@ -197,6 +199,7 @@ impl Trail {
             issuer: self.issuer.clone(),
             client: self.client.clone(),
             subject: self.subject.clone(),
+            claimed: self.claimed.clone(),
             score: self.score,
             oddities: self.oddities.clone(),
             hidden: self.hidden.clone(),
@@ -269,6 +272,9 @@ pub struct Record {
     /// The subject, as a pseudonym.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// The key that a refused API key was or named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<String>,
     /// The anomaly score, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f32>,

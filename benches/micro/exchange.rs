@@ -116,6 +116,7 @@ fn request(token: &str) -> RequestHead {
         headers: Headers::new(fields.to_vec()),
         address: Some([192, 0, 2, 1].into()),
         end_of_stream: true,
+        certificate: None,
     }
 }
 

@@ -65,6 +65,7 @@ def invite(stand, page):
     for person, scope in PEOPLE.items():
         token = stand.token(person, scope, expires_in="12h")
         (stand.work / f"{person}.token").write_text(token, encoding="ascii")
+    (stand.work / "partner.key").write_text(stand.partner_key, encoding="ascii")
     http, https = stand.ports["http"], stand.ports["https"]
     where = os.path.relpath(stand.work)
 
@@ -78,6 +79,10 @@ def invite(stand, page):
         ("personal data hidden", f"curl {bearer('helpdesk')} http://127.0.0.1:{http}/v1/customers/c-1002"),
         ("personal data shown", f"curl {bearer('care')} http://127.0.0.1:{http}/v1/customers/c-1002"),
         ("account numbers shown", f"curl {bearer('books')} 'http://127.0.0.1:{http}/v1/payments?limit=2'"),
+        (
+            "a partner's API key",
+            f'curl -H "x-api-key: $(cat {where}/partner.key)" \'http://127.0.0.1:{http}/v1/products?category=rope\'',
+        ),
         ("wrong scope", f"curl -i {bearer('helpdesk')} http://127.0.0.1:{http}/v1/payments"),
         ("the audit records", f"tail -f {where}/audit.jsonl"),
         ("why the last one went as it did", f"tail -n 1 {where}/audit.jsonl | {explain(stand)}"),

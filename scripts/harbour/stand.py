@@ -50,7 +50,17 @@ class Stand:
             shutil.copy(DEMO / name, self.work)
         self.portcullis("token", "--new-key", "keys/dev-key.json", "--jwks", "keys/jwks.json")
         certificate(self.work / "keys")
+        self.partner_key = self.new_partner_key()
         self.build()
+
+    def new_partner_key(self):
+        """Makes an API key, and puts its hash into the policy in the place of nobody's."""
+        key = self.portcullis("key", "new", "--id", "north-sea-lines").strip()
+        policy = self.work / "policy.yaml"
+        text = policy.read_text(encoding="utf-8")
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        policy.write_text(text.replace("0" * 64, digest), encoding="utf-8")
+        return key
 
     def build(self):
         """Compiles the policy, and puts the result where Envoy looks for it."""

@@ -23,6 +23,8 @@ class Stop:
     status: int
     token: Optional[dict] = None
     body: Optional[dict] = None
+    # Turns the partner's API key into the one that is sent.
+    key: Optional[Callable] = None
     listener: str = "http"
     # How often the request may be repeated until the status comes.
     tries: int = 1
@@ -54,11 +56,12 @@ def walk(stand, page):
 
 def visit(stand, page, client, stop):
     token = stand.token(**stop.token) if stop.token else None
+    headers = {"x-api-key": stop.key(stand.partner_key)} if stop.key else None
     page.request(curl(stop, client.origin), stop.token)
     if stop.listener == "https":
         page.note(f"connected with {client.tls_version()}")
     for _ in range(stop.tries):
-        answer = client.ask(stop.method, stop.target, token, None, stop.body)
+        answer = client.ask(stop.method, stop.target, token, headers, stop.body)
         if answer.status == stop.status:
             break
         if stop.tries > 1:
@@ -82,6 +85,8 @@ def curl(stop, origin):
         words.append("--cacert tls.crt")
     if stop.token:
         words.append('-H "authorization: Bearer $TOKEN"')
+    if stop.key:
+        words.append('-H "x-api-key: $KEY"')
     if stop.body is not None:
         words.append(f"--json '{json.dumps(stop.body)}'")
     if "/.." in stop.target:
@@ -141,6 +146,20 @@ def plan():
         wrong=lambda answer, record: mentions(answer, "www-authenticate", "invalid_token"),
     )
     yield Stop(
+        "A partner's API key",
+        "The catalogue takes a token or a key. The policy holds the key's hash, and what it may do.",
+        *("GET", "/v1/products?category=rope", 200),
+        key=lambda key: key,
+        wrong=lambda answer, record: names(record, "client", "north-sea-lines"),
+    )
+    yield Stop(
+        "Somebody guesses at it",
+        "The answer is the same for any key that is not good. The record says which one is being guessed at.",
+        *("GET", "/v1/products?category=rope", 401),
+        key=lambda key: key[:-1] + ("a" if key[-1] != "a" else "b"),
+        wrong=lambda answer, record: names(record, "claimed", "north-sea-lines"),
+    )
+    yield Stop(
         "A path that nobody declared",
         "The shop does answer it, with every customer and every card: somebody's convenience from years ago. "
         "The document does not know it, so for the world it is not there.",
@@ -172,6 +191,12 @@ def plan():
         shows_record=True,
         wrong=lambda answer, record: unflagged(record),
     )
+
+
+def names(record, field, wanted):
+    """Why the record does not name whom it should."""
+    found = record.get(field)
+    return None if found == wanted else f"the record should have `{field}` {wanted}, not {found}"
 
 
 def unflagged(record):

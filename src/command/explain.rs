@@ -19,7 +19,9 @@ use serde::Deserialize;
 
 use super::assemble::{assemble, read_document};
 use super::report;
+use crate::certificate::PeerCertificate;
 use crate::engine::{Body, Event, Flow, Step, World};
+use crate::hex::parse_sha256;
 use crate::jose::{KeySet, PureRust};
 use crate::policy::{Operation, Policy};
 use crate::request::{Headers, RequestHead, ResponseHead};
@@ -37,7 +39,8 @@ use crate::trail::{Decision, Ending, Record, Trail};
 ///
 ///   {"method": "GET", "path": "/v1/orders?limit=5",
 ///    "headers": {"authorization": "Bearer …"}, "address": "192.0.2.1",
-///    "body": "…", "time": 1795305600, "response": {"status": 200,
+///    "body": "…", "certificate": {"sha256": "…", "uris": ["spiffe://shop.example/a"]},
+///    "time": 1795305600, "response": {"status": 200,
 ///    "headers": {"content-type": "application/json"}, "body": "{}"}}
 ///
 /// All members but `path` may be left out; `time` (seconds since 1970) is now by
@@ -137,8 +140,34 @@ struct Recorded {
     body: Option<String>,
     #[serde(default = "documentation_address")]
     address: String,
+    certificate: Option<RecordedCertificate>,
     time: Option<u64>,
     response: Option<RecordedResponse>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordedCertificate {
+    sha256: Digest,
+    subject: Option<String>,
+    #[serde(default)]
+    uris: Vec<String>,
+    #[serde(default)]
+    dns: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Digest([u8; 32]);
+
+impl TryFrom<String> for Digest {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        parse_sha256(&text)
+            .map(Digest)
+            .ok_or("`sha256` is not 64 hex digits")
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -223,6 +252,12 @@ fn request_head(recorded: &Recorded) -> RequestHead {
         headers: Headers::new(headers),
         address: crate::request::parse_address(&recorded.address),
         end_of_stream: recorded.body.is_none(),
+        certificate: recorded.certificate.as_ref().map(|shown| PeerCertificate {
+            digest: shown.sha256.0,
+            subject: shown.subject.clone(),
+            uris: shown.uris.clone(),
+            dns: shown.dns.clone(),
+        }),
     }
 }
 

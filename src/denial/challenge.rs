@@ -22,6 +22,16 @@ pub struct Challenges {
 pub enum Offer {
     /// `Bearer` (RFC 6750).
     Bearer,
+    /// An API key. No such scheme is registered, but a 401 must carry a challenge
+    /// (RFC 9110 §15.5.2), and this says what would do.
+    ApiKey {
+        /// `header`, `query` or `cookie`.
+        place: &'static str,
+        /// Its name there.
+        name: String,
+    },
+    /// A client certificate, of which the same is true.
+    Certificate,
 }
 
 /// What is wrong with the credentials of a request.
@@ -71,6 +81,12 @@ impl Challenges {
                 self.token_parameters(fault, &mut parameters);
                 parameters.after("Bearer")
             }
+            Offer::ApiKey { place, name } => {
+                parameters.add("in", Some(place));
+                parameters.add("name", Some(name));
+                parameters.after("ApiKey")
+            }
+            Offer::Certificate => "MutualTLS".into(),
         }
     }
 
@@ -144,6 +160,26 @@ mod tests {
             [r#"Bearer error="invalid_token""#]
         );
         assert_eq!(Challenges::default().say(&Fault::Missing), ["Bearer"]);
+    }
+
+    #[test]
+    fn what_is_no_token_is_told_nothing_of_the_fault() {
+        let challenges = Challenges {
+            offers: vec![
+                Offer::ApiKey {
+                    place: "header",
+                    name: "x-api-key".into(),
+                },
+                Offer::Certificate,
+            ],
+            ..Challenges::default()
+        };
+        for fault in [Fault::Missing, Fault::InvalidToken] {
+            assert_eq!(
+                challenges.say(&fault),
+                [r#"ApiKey in="header", name="x-api-key""#, "MutualTLS"]
+            );
+        }
     }
 
     #[test]

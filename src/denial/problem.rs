@@ -29,7 +29,7 @@ pub(super) const MALFORMED_REQUEST: Problem = problem(
 pub(super) const MALFORMED_CREDENTIAL: Problem = problem(
     "malformed-credential",
     "Malformed credential",
-    "Send exactly one credential, as `Authorization: Bearer <token>`.",
+    "Send each credential once and whole, a token as `Authorization: Bearer <token>`.",
 );
 
 pub(super) const PATH_NOT_DECLARED: Problem = problem(
@@ -47,7 +47,13 @@ pub(super) const METHOD_NOT_DECLARED: Problem = problem(
 pub(super) const CREDENTIAL_MISSING: Problem = problem(
     "credential-missing",
     "Authentication required",
-    "This operation needs an access token.",
+    "This operation needs a credential that the request does not carry.",
+);
+
+pub(super) const API_KEY_INVALID: Problem = problem(
+    "api-key-invalid",
+    "Invalid API key",
+    "The API key is unknown, expired or not meant for this use.",
 );
 
 pub(super) const TOKEN_INVALID: Problem = problem(

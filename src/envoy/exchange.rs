@@ -5,9 +5,9 @@ use std::rc::{Rc, Weak};
 
 use proxy_wasm::types::{Action, BufferType, MapType};
 
-use super::host;
 use super::waiting::Waiting;
 use super::worker::{Answer, Worker};
+use super::{certificate, host};
 use crate::denial::Denial;
 use crate::engine::{Body, Edits, Event, Flow, Step};
 use crate::request::{Headers, RequestHead, ResponseHead, parse_address};
@@ -50,6 +50,7 @@ impl Exchange {
             headers,
             address,
             end_of_stream,
+            certificate: certificate::of_peer(),
         }))
     }
 

@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use super::credential::Carrier;
 use crate::denial::Challenges;
 
 /// One security scheme of the document, and what satisfies it here.
@@ -21,6 +22,19 @@ pub enum Proof {
     Token {
         /// The issuers.
         issuers: Vec<usize>,
+    },
+    /// An API key of one of these sets, by their places in the policy.
+    ApiKey {
+        /// Where the key travels.
+        carrier: Carrier,
+        /// The sets.
+        sets: Vec<usize>,
+    },
+    /// A client certificate that one of these entries matches, by their places in
+    /// the policy.
+    Certificate {
+        /// The entries.
+        entries: Vec<usize>,
     },
 }
 

@@ -1,5 +1,8 @@
 //! From what was written to what the stages decide by, or every problem in it.
 
+mod api_key;
+mod bearer;
+mod certificate;
 mod clearance;
 mod identity;
 mod issuer;
@@ -61,6 +64,8 @@ pub fn compile(
             issuer::issuer(written, &path, environment, &mut problems)
         })
         .collect();
+    let api_keys = api_key::api_keys(&source, &clearances, &mut problems);
+    let certificates = certificate::certificates(&source, &clearances, &mut problems);
     let mut schemes = scheme::schemes(&api, &source, &mut problems);
     let identity = identity::identity(&source, &mut problems);
     let anomaly = anomaly(&source, model.as_ref(), &mut problems);
@@ -97,6 +102,8 @@ pub fn compile(
         schemes,
         resource_metadata: source.resource_metadata,
         issuers,
+        api_keys,
+        certificates,
         clearances,
         masks,
         plans,

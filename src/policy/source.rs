@@ -5,6 +5,8 @@
 //! from them. Everything that OpenAPI has a word for stands in the OpenAPI
 //! document and not here.
 
+mod api_key;
+mod certificate;
 mod classification;
 mod issuer;
 mod keys;
@@ -21,6 +23,8 @@ use serde::{Deserialize, Serialize};
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
 
+pub use api_key::{ApiKey, KeySecret};
+pub use certificate::{Certificate, CertificatePattern, ClientCertificates, Xfcc};
 pub use classification::{Classification, ClearanceRule, Clearances, Mask};
 pub use issuer::{Issuer, Profile};
 pub use keys::{Convention, Discovery, Encoding, Keys, OnMissing, RemoteKeys, SharedSecrets};
@@ -47,6 +51,15 @@ pub struct Source {
     /// scheme that asks for a token takes those of every issuer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub schemes: BTreeMap<String, Scheme>,
+    /// API keys, by the names of the sets that they belong to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub api_keys: BTreeMap<String, Vec<ApiKey>>,
+    /// Whom client certificates stand for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<Certificate>,
+    /// Where client certificates come from beside the connection.
+    #[serde(default)]
+    pub client_certificates: ClientCertificates,
     /// Where this API's protected resource metadata are (RFC 9728), for challenges.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(not(target_family = "wasm"), schemars(length(min = 1)))]

@@ -7,8 +7,10 @@
 //! A credential that is presented for a scheme which the operation names must be
 //! good, even where another alternative would do: who sends one means it to count.
 
+mod api_key;
 mod bearer;
 pub mod cache;
+mod certificate;
 mod identity;
 pub mod keys;
 
@@ -17,7 +19,8 @@ use std::rc::Rc;
 pub use identity::{Identity, Kind};
 
 use crate::denial::Denial;
-use crate::engine::World;
+use crate::engine::{Edits, World};
+use crate::policy::credential::Carrier;
 use crate::policy::{Access, Demand, Proof, Requirement};
 use crate::stage::hygiene::Screened;
 use crate::trail::{Stage, Trail};
@@ -28,6 +31,8 @@ use crate::trail::{Stage, Trail};
 pub struct Caller {
     /// In the order of rank: a token says more than a key, a key more than a certificate.
     identities: Vec<(usize, Rc<Identity>)>,
+    /// Where API keys lay. They are the gateway's to know and go no further.
+    spent: Vec<Carrier>,
 }
 
 impl Caller {
@@ -43,6 +48,11 @@ impl Caller {
         self.identities
             .iter()
             .map(|(_, identity)| identity.as_ref())
+    }
+
+    /// Changes to the request by which the caller's API keys go no further.
+    pub fn conceal_keys(&self, screened: &Screened, edits: &mut Edits) {
+        api_key::conceal(&self.spent, screened, edits);
     }
 
     /// Whether every scheme of a requirement is satisfied, whatever the scopes.
@@ -120,7 +130,7 @@ pub fn authenticate(
     waited: Waited,
     trail: &mut Trail,
 ) -> Result<Authenticated, Denial> {
-    match identify(screened, access, world, waited) {
+    match identify(screened, access, world, waited, trail) {
         Ok(Found::Caller(caller, note)) => {
             if let Some(identity) = caller.identity() {
                 identity.sign(trail);
@@ -156,6 +166,7 @@ fn identify(
     access: &Access,
     world: &World,
     waited: Waited,
+    trail: &mut Trail,
 ) -> Result<Found, Denial> {
     let mut caller = Caller::default();
     let mut notes = Vec::new();
@@ -166,6 +177,11 @@ fn identify(
             Presented::Needed(needed) => return Ok(Found::Needed(needed)),
             Presented::Good(identity, note) => {
                 notes.push(note);
+                if let Some(thumbprint) = &identity.confirmation.certificate {
+                    let certificate = certificate::of_client(screened.head(), world.policy)?;
+                    certificate::check_binding(thumbprint, certificate.as_deref())?;
+                    notes.push("bound to the client's certificate");
+                }
                 for (scheme, issuers) in token_schemes(access, world) {
                     if identity
                         .issuer
@@ -177,12 +193,22 @@ fn identify(
             }
         }
     }
+    if api_keys(screened, access, world, &mut caller, trail)? {
+        notes.push("API key known");
+    }
+    let mapped = certificates(screened, access, world, &mut caller)?;
+    if mapped == Some(true) {
+        notes.push("certificate known");
+    }
     let enough = access
         .alternatives
         .iter()
         .any(|requirement| caller.satisfies(requirement));
     if !enough && !access.public {
-        return Err(Denial::NoCredential);
+        return Err(match (mapped, caller.identities.is_empty()) {
+            (Some(false), true) => Denial::UnknownCertificate,
+            _ => Denial::NoCredential,
+        });
     }
     if notes.is_empty() {
         notes.push("public operation");
@@ -200,7 +226,72 @@ fn token_schemes<'a>(
         .iter()
         .filter_map(|scheme| match &world.policy.schemes.get(*scheme)?.proof {
             Proof::Token { issuers } => Some((*scheme, issuers.as_slice())),
+            _ => None,
         })
+}
+
+/// Takes in the API keys of the request; whether there is any. A key satisfies every
+/// scheme that reads it from the same place and takes its set.
+fn api_keys(
+    screened: &Screened,
+    access: &Access,
+    world: &World,
+    caller: &mut Caller,
+    trail: &mut Trail,
+) -> Result<bool, Denial> {
+    let schemes = || {
+        let proof = |scheme: &usize| Some((*scheme, &world.policy.schemes.get(*scheme)?.proof));
+        let proofs = access.schemes.iter().filter_map(proof);
+        proofs.filter_map(|(scheme, proof)| match proof {
+            Proof::ApiKey { carrier, sets } => Some((scheme, carrier, sets)),
+            _ => None,
+        })
+    };
+    let mut carriers: Vec<&Carrier> = Vec::new();
+    for (_, carrier, _) in schemes() {
+        if carriers.contains(&carrier) {
+            continue;
+        }
+        carriers.push(carrier);
+        let alike = || schemes().filter(|(_, other, _)| *other == carrier);
+        let sets: Vec<usize> = alike().flat_map(|(_, _, sets)| sets).copied().collect();
+        let present = api_key::present(screened, carrier, &sets, world, trail)?;
+        let Some((identity, set)) = present else {
+            continue;
+        };
+        caller.spent.push(carrier.clone());
+        for (scheme, _, _) in alike().filter(|(_, _, sets)| sets.contains(&set)) {
+            caller.identities.push((scheme, Rc::clone(&identity)));
+        }
+    }
+    Ok(!caller.spent.is_empty())
+}
+
+/// Takes in the client's certificate; whether somebody is known by it, unless there
+/// is none or no scheme asks for one.
+fn certificates(
+    screened: &Screened,
+    access: &Access,
+    world: &World,
+    caller: &mut Caller,
+) -> Result<Option<bool>, Denial> {
+    let mut known = None;
+    for scheme in &access.schemes {
+        let declared = world.policy.schemes.get(*scheme);
+        let Some(Proof::Certificate { entries }) = declared.map(|scheme| &scheme.proof) else {
+            continue;
+        };
+        let certificate = certificate::of_client(screened.head(), world.policy)?;
+        let Some(certificate) = certificate.as_deref() else {
+            return Ok(None);
+        };
+        let holder = certificate::holder(certificate, entries, world);
+        known = Some(known == Some(true) || holder.is_some());
+        caller
+            .identities
+            .extend(holder.map(|identity| (*scheme, identity)));
+    }
+    Ok(known)
 }
 
 fn token_issuers(access: &Access, world: &World) -> Vec<usize> {

@@ -7,10 +7,11 @@
 
 use std::borrow::Cow;
 
+use crate::certificate::xfcc;
 use crate::denial::{Denial, Malformed};
 use crate::policy::Policy;
 use crate::policy::route::template::decode;
-use crate::request::{Headers, RequestHead};
+use crate::request::RequestHead;
 use crate::trail::{Stage, Trail};
 
 /// A request that has one reading. Only [`screen`] makes it.
@@ -54,6 +55,20 @@ impl Screened {
     /// The value for `:path`, when the canonical form is not what came.
     pub fn rewritten_path(&self) -> Option<&str> {
         self.rewritten.as_deref()
+    }
+
+    /// The path with what is left of the query, written without the parameters of
+    /// these names.
+    pub fn path_without(&self, names: &[&str]) -> String {
+        let named = |pair: &&str| {
+            let name = decode_form(pair.split('=').next().unwrap_or_default());
+            names.iter().any(|other| name.as_ref() == other.as_bytes())
+        };
+        let left: Vec<&str> = self.query.split('&').filter(|pair| !named(pair)).collect();
+        match left.join("&") {
+            query if query.is_empty() => self.path.clone(),
+            query => format!("{}?{query}", self.path),
+        }
     }
 
     /// Headers that only the gateway may set, and the client did.
@@ -102,7 +117,7 @@ pub fn screen(head: RequestHead, policy: &Policy, trail: &mut Trail) -> Result<S
         format!("{path}?{query}")
     };
     let rewritten = (written.as_bytes() != target).then_some(written);
-    let dropped = gateway_only(&head.headers, policy);
+    let dropped = gateway_only(&head, policy);
     trail.pass(
         Stage::Hygiene,
         match (rewritten.is_some(), dropped.len()) {
@@ -229,13 +244,16 @@ fn decode_form(text: &str) -> Cow<'_, [u8]> {
 
 /// Names that an upstream could take for a header of the gateway's; `_` counts
 /// as `-`, since CGI and its heirs cannot tell them apart.
-fn gateway_only(headers: &Headers, policy: &Policy) -> Vec<String> {
+fn gateway_only(head: &RequestHead, policy: &Policy) -> Vec<String> {
+    let disbelieved = policy.certificates.disbelieves(head.address);
     let is_ours = |name: &str| {
         let dashed = name.replace('_', "-");
         dashed.starts_with("x-portcullis-")
+            || (disbelieved && dashed == xfcc::HEADER)
             || policy.identity.iter().any(|header| header.name == dashed)
     };
-    let mut names: Vec<String> = headers
+    let mut names: Vec<String> = head
+        .headers
         .iter()
         .map(|(name, _)| name)
         .filter(|name| is_ours(name))

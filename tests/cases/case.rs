@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use portcullis::certificate::PeerCertificate;
 use portcullis::policy::openapi;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::outcome::Expectation;
@@ -100,12 +101,40 @@ pub(crate) struct Request {
     /// The client's address; `unreadable` is one that cannot be read.
     #[serde(default)]
     pub(crate) address: Option<String>,
+    /// The client certificate of the connection.
+    #[serde(default, deserialize_with = "shown")]
+    pub(crate) certificate: Option<PeerCertificate>,
     /// What goes into `authorization`.
     #[serde(default)]
     token: Option<Token>,
     /// The body: a text as it is, anything else as JSON.
     #[serde(default)]
     body: Value,
+}
+
+/// A client certificate, as a case writes it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenCertificate {
+    /// The byte that its digest consists of.
+    digest: u8,
+    #[serde(default)]
+    subject: Option<String>,
+    #[serde(default)]
+    uris: Vec<String>,
+    #[serde(default)]
+    dns: Vec<String>,
+}
+
+/// A certificate as a connection shows it.
+fn shown<'de, D: Deserializer<'de>>(case: D) -> Result<Option<PeerCertificate>, D::Error> {
+    let written = WrittenCertificate::deserialize(case)?;
+    Ok(Some(PeerCertificate {
+        digest: [written.digest; 32],
+        subject: written.subject,
+        uris: written.uris,
+        dns: written.dns,
+    }))
 }
 
 /// The upstream's answer.
@@ -184,6 +213,8 @@ impl Case {
             Some("a clock that jumps")
         } else if any(|request| request.address.is_some()) {
             Some("an address")
+        } else if any(|request| request.certificate.is_some()) {
+            Some("a client certificate")
         } else if self.keys.as_ref().is_some_and(RemoteKeys::are_there) {
             Some("keys at a given age")
         } else if self.contended {

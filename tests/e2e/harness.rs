@@ -10,6 +10,7 @@ mod gateway;
 mod idp;
 mod load;
 mod process;
+mod proxy;
 pub(crate) mod raw;
 mod upstream;
 
@@ -24,9 +25,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
 
 pub(crate) use client::{Answer, Ask};
-pub(crate) use gateway::{Gateway, Setup, Update};
+pub(crate) use gateway::{Gateway, Setup, Tls, Update};
 pub(crate) use idp::{Idp, Mode};
 pub(crate) use load::Load;
+pub(crate) use proxy::{Certificates, Door, Proxy};
 pub(crate) use upstream::{Gate, Reply, Upstream};
 
 /// How long anything may take before a test calls it stuck. Generous: the machine

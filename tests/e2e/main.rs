@@ -16,6 +16,7 @@
 )]
 
 mod anomaly;
+mod api_keys;
 mod attacks;
 mod audit;
 mod bare;
@@ -25,6 +26,7 @@ mod hygiene;
 mod issuers;
 mod keys;
 mod masking;
+mod mtls;
 mod objects;
 mod quota;
 mod refusals;

@@ -248,6 +248,7 @@ fn request_head(case: &Case, exchange: &Exchange, now: Duration) -> RequestHead 
         headers: Headers::new(headers),
         address: parse_address(request.address.as_deref().unwrap_or("192.0.2.1:4711")),
         end_of_stream: request.body().is_empty(),
+        certificate: request.certificate.clone(),
     }
 }
 

@@ -111,6 +111,7 @@ fn heads() -> impl Strategy<Value = RequestHead> {
             headers: Headers::new(fields),
             address: address.map(|text| text.parse().unwrap()),
             end_of_stream,
+            certificate: None,
         }
     })
 }

@@ -10,6 +10,7 @@
     reason = "a test meets the unexpected by failing"
 )]
 
+mod access;
 mod bucket;
 mod events;
 mod paths;

@@ -67,6 +67,7 @@ pub(crate) fn head(method: &str, path: &[u8], address: Option<&str>) -> RequestH
         ]),
         address: address.map(|text| text.parse().unwrap()),
         end_of_stream: true,
+        certificate: None,
     }
 }
 

@@ -12,6 +12,7 @@ pub(super) fn sentences(operations: &[&Operation], policy: &Policy) -> Vec<Strin
         .filter_map(|scheme| policy.schemes.get(*scheme))
         .flat_map(|scheme| match &scheme.proof {
             Proof::Token { issuers } => issuers.as_slice(),
+            Proof::ApiKey { .. } | Proof::Certificate { .. } => &[],
         })
         .copied()
         .collect();

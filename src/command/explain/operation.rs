@@ -60,6 +60,25 @@ fn demanded(demand: &Demand, policy: &Policy) -> String {
                     .map(|issuer| format!("`{}`", issuer.name));
                 format!("a token of {}", one_of(names.collect()))
             }
+            Proof::ApiKey { carrier, sets } => {
+                let names = sets
+                    .iter()
+                    .filter_map(|place| policy.api_keys.sets.get(*place))
+                    .map(|name| format!("`{name}`"));
+                format!(
+                    "an API key of {} in the {} `{}`",
+                    one_of(names.collect()),
+                    carrier.location.word(),
+                    carrier.name
+                )
+            }
+            Proof::Certificate { entries } => {
+                let names = entries
+                    .iter()
+                    .filter_map(|place| policy.certificates.entries.get(*place))
+                    .map(|entry| format!("`{}`", entry.bearer.name));
+                format!("the client certificate of {}", one_of(names.collect()))
+            }
         });
     match demand.scopes.as_slice() {
         [] => what,
@@ -172,6 +191,39 @@ mod tests {
                  unless the caller has `desk`",
                 "object: `a[]` in the body must be held by the claim `sub`",
             ]
+        );
+    }
+
+    #[test]
+    fn says_which_keys_and_certificates_would_do() {
+        let mut document = sample();
+        let key = serde_json::json!({ "api_key": { "in": "header", "name": "x-api-key" } });
+        document["api"]["schemes"] = serde_json::json!([
+            { "name": "key", "credential": key },
+            { "name": "mesh", "credential": "certificate" },
+        ]);
+        document["api"]["operations"][0]["security"] =
+            serde_json::json!([[{ "scheme": "key", "scopes": ["a"] }], [{ "scheme": "mesh" }]]);
+        document["api"]["operations"][1]["security"] =
+            serde_json::json!([[{ "scheme": "key" }, { "scheme": "mesh" }]]);
+        document["policy"]["api_keys"] = serde_json::json!({
+            "partners": [{ "id": "a", "secrets": [{ "sha256": "1".repeat(64) }] }],
+        });
+        document["policy"]["certificates"] = serde_json::json!([
+            { "name": "c", "match": { "dns": "c.example" } },
+            { "name": "d", "match": { "dns": "d.example" } },
+        ]);
+        let policy = compiled(&document);
+        let said = |index: usize| sentences(&policy.operations[index], &policy)[1].clone();
+        assert_eq!(
+            said(0),
+            "credentials: an API key of `partners` in the header `x-api-key` with the scope `a`, \
+             or the client certificate of `c` or `d`"
+        );
+        assert_eq!(
+            said(1),
+            "credentials: an API key of `partners` in the header `x-api-key` and the client \
+             certificate of `c` or `d`"
         );
     }
 }

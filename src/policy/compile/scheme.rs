@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use super::known_names;
 use crate::denial::{Challenges, Offer};
-use crate::policy::api::{self, Api, Credential};
+use crate::policy::api::{self, Api, Credential, Location};
+use crate::policy::credential::Carrier;
 use crate::policy::problem::Problems;
 use crate::policy::source::{self, Source};
 use crate::policy::{Access, Demand, Issuer, Proof, Scheme};
@@ -28,7 +29,7 @@ pub(super) fn schemes(api: &Api, source: &Source, problems: &mut Problems) -> Ve
             let written = source.schemes.get(&declared.name).unwrap_or(&nothing);
             Scheme {
                 name: declared.name.clone(),
-                proof: proof(declared, written, &source.issuers, problems),
+                proof: proof(declared, written, source, problems),
             }
         })
         .collect()
@@ -86,59 +87,134 @@ pub(super) fn access(
 fn proof(
     declared: &api::Scheme,
     written: &source::Scheme,
-    issuers: &[source::Issuer],
+    source: &Source,
     problems: &mut Problems,
 ) -> Proof {
     let path = format!("policy.schemes.{}", declared.name);
+    strangers(declared, written, &path, problems);
     match &declared.credential {
-        Credential::Token => Proof::Token {
-            issuers: named_issuers(declared, written, issuers, &path, problems),
-        },
-        Credential::ApiKey { .. } | Credential::Certificate => {
-            problems.add(
-                path,
-                "asks for a credential that the gateway does not verify",
-                "ask for a bearer token: `oauth2`, `openIdConnect`, or `http` with `bearer`",
-            );
+        Credential::Token => {
+            let known = source.issuers.iter().map(|one| one.name.as_str());
+            let choice = Choice::new("issuers", "a token", written.issuers.as_deref(), known);
             Proof::Token {
-                issuers: Vec::new(),
+                issuers: choice.places(declared, problems),
+            }
+        }
+        Credential::ApiKey { location, name } => {
+            if *location == Location::Query && !written.allow_query {
+                problems.add(
+                    &path,
+                    format!("takes its key from the query, where logs and histories keep `{name}`"),
+                    "ask for it in a header, or accept this with `allow_query: true`",
+                );
+            }
+            let known = source.api_keys.keys().map(String::as_str);
+            let choice = Choice::new("api_keys", "an API key", written.api_keys.as_deref(), known);
+            Proof::ApiKey {
+                carrier: Carrier {
+                    location: *location,
+                    name: name.clone(),
+                },
+                sets: choice.places(declared, problems),
+            }
+        }
+        Credential::Certificate => {
+            let known = source.certificates.iter().map(|one| one.name.as_str());
+            let names = written.certificates.as_deref();
+            let choice = Choice::new("certificates", "a client certificate", names, known);
+            Proof::Certificate {
+                entries: choice.places(declared, problems),
             }
         }
     }
 }
 
-fn named_issuers(
+/// Notes what is said about credentials that the scheme does not ask for.
+fn strangers(
     declared: &api::Scheme,
     written: &source::Scheme,
-    issuers: &[source::Issuer],
     path: &str,
     problems: &mut Problems,
-) -> Vec<usize> {
-    if issuers.is_empty() {
-        problems.add(
-            "policy.issuers",
-            format!("is empty, and `{}` asks for a token", declared.name),
-            "name the issuer of its tokens, or make the operations public with `security: []`",
-        );
-    }
-    let Some(names) = &written.issuers else {
-        return (0..issuers.len()).collect();
+) {
+    let (token, key, certificate) = match declared.credential {
+        Credential::Token => (true, false, false),
+        Credential::ApiKey { .. } => (false, true, false),
+        Credential::Certificate => (false, false, true),
     };
-    let mut places = Vec::new();
-    for (index, name) in names.iter().enumerate() {
-        match issuers.iter().position(|issuer| issuer.name == *name) {
-            Some(place) => places.push(place),
-            None => {
-                let known: Vec<String> = issuers.iter().map(|one| one.name.clone()).collect();
-                problems.add(
-                    format!("{path}.issuers[{index}]"),
-                    format!("`{name}` is not one of the issuers"),
-                    known_names(&known),
-                );
-            }
+    for (field, is_given, fits, asks) in [
+        ("issuers", written.issuers.is_some(), token, "a token"),
+        ("api_keys", written.api_keys.is_some(), key, "an API key"),
+        ("allow_query", written.allow_query, key, "an API key"),
+        (
+            "certificates",
+            written.certificates.is_some(),
+            certificate,
+            "a client certificate",
+        ),
+    ] {
+        if is_given && !fits {
+            problems.add(
+                format!("{path}.{field}"),
+                format!("is for a scheme that asks for {asks}, and this one does not"),
+                "remove it, or mend the type of the security scheme",
+            );
         }
     }
-    places
+}
+
+/// Which of the policy's credentials of a kind satisfy a scheme.
+struct Choice<'a> {
+    /// The field of the policy, and of a scheme that names a part of it.
+    field: &'a str,
+    credential: &'a str,
+    /// `None`: all of them.
+    names: Option<&'a [String]>,
+    known: Vec<&'a str>,
+}
+
+impl<'a> Choice<'a> {
+    fn new(
+        field: &'a str,
+        credential: &'a str,
+        names: Option<&'a [String]>,
+        known: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        Choice {
+            field,
+            credential,
+            names,
+            known: known.collect(),
+        }
+    }
+
+    fn places(&self, declared: &api::Scheme, problems: &mut Problems) -> Vec<usize> {
+        let (field, scheme) = (self.field, &declared.name);
+        if self.known.is_empty() {
+            problems.add(
+                format!("policy.{field}"),
+                format!("is empty, and `{scheme}` asks for {}", self.credential),
+                "say whose are good, or make the operations public with `security: []`",
+            );
+        }
+        let Some(names) = self.names else {
+            return (0..self.known.len()).collect();
+        };
+        let mut places = Vec::new();
+        for (index, name) in names.iter().enumerate() {
+            match self.known.iter().position(|known| known == name) {
+                Some(place) => places.push(place),
+                None => {
+                    let known: Vec<String> = self.known.iter().map(ToString::to_string).collect();
+                    problems.add(
+                        format!("policy.schemes.{scheme}.{field}[{index}]"),
+                        format!("`{name}` is not one of `policy.{field}`"),
+                        known_names(&known),
+                    );
+                }
+            }
+        }
+        places
+    }
 }
 
 /// The challenges of an operation: every scheme that it takes, once.
@@ -151,6 +227,11 @@ fn challenges(access: &Access, schemes: &[Scheme], source: &Source) -> Challenge
     {
         let offer = match &scheme.proof {
             Proof::Token { .. } => Offer::Bearer,
+            Proof::ApiKey { carrier, .. } => Offer::ApiKey {
+                place: carrier.location.word(),
+                name: carrier.name.clone(),
+            },
+            Proof::Certificate { .. } => Offer::Certificate,
         };
         if !offers.contains(&offer) {
             offers.push(offer);
@@ -170,5 +251,91 @@ fn challenges(access: &Access, schemes: &[Scheme], source: &Source) -> Challenge
         offers,
         scope: scope.unwrap_or_default(),
         resource_metadata: source.resource_metadata.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::policy::Proof;
+    use crate::policy::api::Location;
+    use crate::policy::compile::tests::{compiled, complaints, sample};
+    use crate::policy::credential::Carrier;
+
+    /// The sample with a scheme for keys and one for certificates.
+    fn with_other_schemes(document: &mut Value) {
+        let key = json!({ "api_key": { "in": "query", "name": "k" } });
+        document["api"]["schemes"] = json!([
+            { "name": "oauth", "credential": "token" },
+            { "name": "key", "credential": key },
+            { "name": "mesh", "credential": "certificate" },
+        ]);
+        document["api"]["operations"][1]["security"] =
+            json!([[{ "scheme": "key" }], [{ "scheme": "mesh" }]]);
+        document["policy"]["api_keys"] = json!({
+            "partners": [{ "id": "a", "secrets": [{ "sha256": "1".repeat(64) }] }],
+            "tills": [{ "id": "b", "secrets": [{ "sha256": "2".repeat(64) }] }],
+        });
+        document["policy"]["certificates"] = json!([
+            { "name": "c", "match": { "dns": "c.example" } },
+            { "name": "d", "match": { "dns": "d.example" } },
+        ]);
+        document["policy"]["schemes"] = json!({ "key": { "allow_query": true } });
+    }
+
+    #[test]
+    fn a_scheme_takes_what_it_names_or_all_of_its_kind() {
+        let mut document = sample();
+        with_other_schemes(&mut document);
+        let proofs = |document: &Value| {
+            let schemes = compiled(document).schemes;
+            [schemes[1].proof.clone(), schemes[2].proof.clone()]
+        };
+        let carrier = Carrier {
+            location: Location::Query,
+            name: "k".into(),
+        };
+        let key = |sets: &[usize]| Proof::ApiKey {
+            carrier: carrier.clone(),
+            sets: sets.to_vec(),
+        };
+        let mesh = |entries: &[usize]| Proof::Certificate {
+            entries: entries.to_vec(),
+        };
+        assert_eq!(proofs(&document), [key(&[0, 1]), mesh(&[0, 1])]);
+        document["policy"]["schemes"]["key"]["api_keys"] = json!(["tills"]);
+        document["policy"]["schemes"]["mesh"] = json!({ "certificates": ["d"] });
+        assert_eq!(proofs(&document), [key(&[1]), mesh(&[1])]);
+    }
+
+    #[test]
+    fn what_a_scheme_cannot_take_is_named_where_it_stands() {
+        let paths = complaints(|document| {
+            with_other_schemes(document);
+            document["policy"]["schemes"] = json!({
+                "oauth": { "allow_query": true, "certificates": ["c"] },
+                "key": { "issuers": ["id"], "api_keys": ["tills", "none"] },
+                "mesh": { "certificates": ["none"], "api_keys": ["tills"] },
+            });
+        });
+        assert_eq!(
+            paths,
+            [
+                "policy.schemes.oauth.allow_query",
+                "policy.schemes.oauth.certificates",
+                "policy.schemes.key.issuers",
+                "policy.schemes.key",
+                "policy.schemes.key.api_keys[1]",
+                "policy.schemes.mesh.api_keys",
+                "policy.schemes.mesh.certificates[0]",
+            ]
+        );
+        let paths = complaints(|document| {
+            with_other_schemes(document);
+            document["policy"]["api_keys"] = json!({});
+            document["policy"]["certificates"] = json!([]);
+        });
+        assert_eq!(paths, ["policy.api_keys", "policy.certificates"]);
     }
 }

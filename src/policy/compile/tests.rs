@@ -105,6 +105,7 @@ fn a_scheme_is_tied_to_issuers() {
         .push(other);
     let issuers = |document: &Value| match &compiled(document).schemes[0].proof {
         Proof::Token { issuers } => issuers.clone(),
+        other => panic!("{other:?}"),
     };
     assert_eq!(issuers(&document), [0, 1]);
     document["policy"]["schemes"] = json!({ "oauth": { "issuers": ["other"] } });

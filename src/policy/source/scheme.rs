@@ -14,4 +14,15 @@ pub struct Scheme {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(not(target_family = "wasm"), schemars(length(min = 1)))]
     pub issuers: Option<Vec<String>>,
+    /// The sets of API keys that satisfy it. Default: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(not(target_family = "wasm"), schemars(length(min = 1)))]
+    pub api_keys: Option<Vec<String>>,
+    /// The certificates, by the names of their entries, that satisfy it. Default: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(not(target_family = "wasm"), schemars(length(min = 1)))]
+    pub certificates: Option<Vec<String>>,
+    /// Whether an API key may travel in the query, where logs and histories keep it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_query: bool,
 }

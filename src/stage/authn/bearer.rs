@@ -9,7 +9,7 @@ use super::keys::CONFIGURED;
 use super::{Identity, KeysNeeded, Kind, Needed, Presented, Waited, cache};
 use crate::denial::Denial;
 use crate::engine::World;
-use crate::jose::{Claims, Expect, TokenError, Unverified};
+use crate::jose::{Claims, Confirmation, Expect, TokenError, Unverified};
 use crate::policy::{Issuer, IssuerKeys, Policy};
 use crate::request::RequestHead;
 
@@ -49,7 +49,8 @@ pub(super) fn present(
     claims
         .check(&expectation(issuer, world))
         .map_err(Denial::BadToken)?;
-    let identity = Rc::new(identity(&claims, index, issuer, world.policy));
+    let identity = identity(&claims, index, issuer, world.policy).map_err(Denial::BadToken)?;
+    let identity = Rc::new(identity);
     let entry = cache::Entry {
         identity: Rc::clone(&identity),
         issuer: index,
@@ -186,10 +187,15 @@ fn expectation<'a>(issuer: &'a Issuer, world: &World) -> Expect<'a> {
     }
 }
 
-fn identity(claims: &Claims, place: usize, issuer: &Issuer, policy: &Policy) -> Identity {
+fn identity(
+    claims: &Claims,
+    place: usize,
+    issuer: &Issuer,
+    policy: &Policy,
+) -> Result<Identity, TokenError> {
     let scopes: Vec<String> = claims.scopes().map(String::from).collect();
     let client = claims.client_id().map(String::from);
-    Identity {
+    Ok(Identity {
         kind: Kind::Token,
         issuer: Some(place),
         source: issuer.name.clone(),
@@ -206,7 +212,8 @@ fn identity(claims: &Claims, place: usize, issuer: &Issuer, policy: &Policy) -> 
             .collect(),
         client,
         scopes,
-    }
+        confirmation: Confirmation::read(claims.claim(&["cnf"]))?,
+    })
 }
 
 /// Tokens may be long and are remembered by the thousand, so only what the policy
@@ -227,8 +234,7 @@ mod tests {
             .map(|value| ("authorization".to_string(), value.as_bytes().to_vec()));
         let head = RequestHead {
             headers: Headers::new(fields.collect()),
-            address: None,
-            end_of_stream: true,
+            ..RequestHead::default()
         };
         match credential(&head) {
             Credential::None => "none".into(),

@@ -100,6 +100,7 @@ mod tests {
             clearance: 0,
             claims: serde_json::Map::new(),
             headers: Vec::new(),
+            confirmation: crate::jose::Confirmation::default(),
         };
         Entry {
             identity: Rc::new(identity),

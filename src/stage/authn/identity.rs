@@ -3,6 +3,9 @@
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::jose::Confirmation;
+use crate::policy::Policy;
+use crate::policy::credential::Bearer;
 use crate::trail::Trail;
 
 /// What a credential says, as far as the policy cares.
@@ -12,9 +15,10 @@ pub struct Identity {
     pub kind: Kind,
     /// The issuer's place in the policy, of a token.
     pub issuer: Option<usize>,
-    /// Who vouches: the issuer's name in the policy.
+    /// Who vouches: the issuer's name in the policy, the key's id or the name of the
+    /// certificate's entry.
     pub source: String,
-    /// The OAuth client (`client_id` or `azp`).
+    /// The OAuth client (`client_id` or `azp`); of a key or a certificate its id or name.
     pub client: Option<String>,
     /// A stable stand-in for the subject: it tells two subjects apart and names neither.
     pub pseudonym: String,
@@ -26,6 +30,8 @@ pub struct Identity {
     pub claims: Map<String, Value>,
     /// Headers that tell the upstream who calls.
     pub headers: Vec<(String, String)>,
+    /// What the bearer must prove to hold as well.
+    pub confirmation: Confirmation,
 }
 
 /// A kind of credential.
@@ -33,6 +39,21 @@ pub struct Identity {
 pub enum Kind {
     /// An access token.
     Token,
+    /// An API key.
+    ApiKey,
+    /// A client certificate.
+    Certificate,
+}
+
+impl Kind {
+    /// What stands for the issuer in a pseudonym, where there is none.
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Token => "token",
+            Kind::ApiKey => "api-key",
+            Kind::Certificate => "certificate",
+        }
+    }
 }
 
 impl Identity {
@@ -41,6 +62,30 @@ impl Identity {
         let (first, rest) = path.split_first()?;
         rest.iter()
             .try_fold(self.claims.get(first)?, |value, name| value.get(name))
+    }
+
+    /// Of somebody whose claims stand in the policy.
+    pub(super) fn of(
+        kind: Kind,
+        bearer: &Bearer,
+        claims: Map<String, Value>,
+        policy: &Policy,
+    ) -> Identity {
+        let headers = policy.identity.iter();
+        Identity {
+            kind,
+            issuer: None,
+            source: bearer.name.clone(),
+            client: Some(bearer.name.clone()),
+            pseudonym: pseudonym(kind.name(), &bearer.name),
+            scopes: bearer.scopes.clone(),
+            clearance: bearer.clearance,
+            headers: headers
+                .filter_map(|header| Some((header.name.clone(), header.value_in(&claims)?)))
+                .collect(),
+            claims,
+            confirmation: Confirmation::default(),
+        }
     }
 
     /// Writes into the trail who calls.

@@ -50,7 +50,6 @@ pub(in crate::stage) fn of(caller: &Caller, policy: &Policy) -> BTreeSet<String>
 fn claim<'a>(identity: &'a Identity, policy: &Policy) -> Option<&'a Value> {
     match identity.kind {
         Kind::Token => identity.claim(&policy.roles.claim),
-        #[allow(unreachable_patterns)]
-        _ => identity.claims.get("roles"),
+        Kind::ApiKey | Kind::Certificate => identity.claims.get("roles"),
     }
 }

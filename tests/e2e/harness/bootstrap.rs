@@ -8,6 +8,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::gateway::{Tls, merge};
+
 /// The part that is fixed for an Envoy's life.
 pub(super) fn bootstrap(directory: &Path, upstream: SocketAddr, idp: SocketAddr) -> Value {
     json!({
@@ -30,6 +32,7 @@ pub(super) struct Listener<'a> {
     pub(super) directory: &'a Path,
     pub(super) version: u32,
     pub(super) plugin: Option<Plugin<'a>>,
+    pub(super) tls: &'a Tls,
 }
 
 /// The filter and what it is told.
@@ -44,7 +47,7 @@ pub(super) struct Plugin<'a> {
 impl Listener<'_> {
     /// As a discovery response.
     pub(super) fn discovery(&self) -> Value {
-        let listener = json!({
+        let mut listener = json!({
             "@type": "type.googleapis.com/envoy.config.listener.v3.Listener",
             "name": "door",
             "address": socket(SocketAddr::from(([127, 0, 0, 1], 0))),
@@ -55,6 +58,9 @@ impl Listener<'_> {
                 }],
             }],
         });
+        if let Some(tls) = &self.tls.listener {
+            listener["filter_chains"][0]["transport_socket"] = tls.clone();
+        }
         json!({ "version_info": self.version.to_string(), "resources": [listener] })
     }
 
@@ -67,7 +73,7 @@ impl Listener<'_> {
                 "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
             },
         }));
-        json!({
+        let mut manager = json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.network\
                       .http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": "door",
@@ -102,7 +108,9 @@ impl Listener<'_> {
                 }],
             },
             "http_filters": filters,
-        })
+        });
+        merge(&mut manager, &self.tls.manager);
+        manager
     }
 }
 
@@ -167,7 +175,8 @@ fn cluster(name: &str, address: SocketAddr) -> Value {
     })
 }
 
-fn socket(address: SocketAddr) -> Value {
+/// An address as Envoy writes it.
+pub(super) fn socket(address: SocketAddr) -> Value {
     json!({
         "socket_address": {
             "address": address.ip().to_string(),

@@ -32,6 +32,19 @@ pub(crate) struct Setup {
     pub(crate) capabilities: Option<&'static [&'static str]>,
     /// The filter's environment variables.
     pub(crate) environment: &'static [(&'static str, &'static str)],
+    /// How it speaks TLS; nothing: it does not.
+    pub(crate) tls: Tls,
+}
+
+/// How the gateway speaks TLS: parts of Envoy's configuration.
+#[derive(Clone, Default)]
+pub(crate) struct Tls {
+    /// The listener's transport socket.
+    pub(crate) listener: Option<Value>,
+    /// More settings of its connection manager.
+    pub(crate) manager: Value,
+    /// The transport socket of the cluster `upstream`.
+    pub(crate) upstream: Option<Value>,
 }
 
 impl Setup {
@@ -46,6 +59,7 @@ impl Setup {
             workers: 2,
             capabilities: None,
             environment: &[],
+            tls: Tls::default(),
         }
     }
 }
@@ -67,6 +81,7 @@ pub(crate) struct Gateway {
     version: AtomicU32,
     capabilities: Option<&'static [&'static str]>,
     environment: &'static [(&'static str, &'static str)],
+    tls: Tls,
     _envoy: Process,
 }
 
@@ -89,22 +104,17 @@ impl Gateway {
             capabilities: setup.capabilities,
             environment: setup.environment,
         });
-        write_listener(&directory, 1, filter);
-        let bootstrap = bootstrap::bootstrap(&directory, setup.upstream, setup.idp);
+        write_listener(&directory, 1, filter, &setup.tls);
+        let mut bootstrap = bootstrap::bootstrap(&directory, setup.upstream, setup.idp);
+        if let Some(tls) = &setup.tls.upstream {
+            bootstrap["static_resources"]["clusters"][0]["transport_socket"] = tls.clone();
+        }
         fs::write(directory.join("envoy.json"), bootstrap.to_string()).unwrap();
 
         let log = directory.join(LOG);
         touch_log(&log);
         let mut envoy = Process::leashed(&command(&directory, setup.workers));
-        let admin_file = directory.join(ADMIN);
-        let admin: SocketAddr = eventually("Envoy's admin address", || {
-            if let Some(status) = envoy.ended() {
-                panic!("Envoy ended with {status}");
-            }
-            let written = fs::read_to_string(&admin_file).ok();
-            async { written.and_then(|text| text.trim().parse().ok()) }
-        })
-        .await;
+        let admin = admin(&mut envoy, &directory.join(ADMIN)).await;
         let gateway = Self {
             directory,
             admin,
@@ -112,6 +122,7 @@ impl Gateway {
             version: AtomicU32::new(1),
             capabilities: setup.capabilities,
             environment: setup.environment,
+            tls: setup.tls,
             _envoy: envoy,
         };
         let outcome = gateway.outcome(0, 0).await;
@@ -204,7 +215,7 @@ impl Gateway {
             capabilities: self.capabilities,
             environment: self.environment,
         };
-        write_listener(&self.directory, version, Some(plugin));
+        write_listener(&self.directory, version, Some(plugin), &self.tls);
         self.outcome(accepted, rejected).await
     }
 
@@ -262,11 +273,35 @@ fn portcullis(directory: &Path, arguments: &[&str]) -> Result<String, String> {
     }
 }
 
-fn write_listener(directory: &Path, version: u32, plugin: Option<Plugin<'_>>) {
+/// Where Envoy's admin listens, as soon as it has written that down.
+pub(super) async fn admin(envoy: &mut Process, file: &Path) -> SocketAddr {
+    eventually("Envoy's admin address", || {
+        if let Some(status) = envoy.ended() {
+            panic!("Envoy ended with {status}");
+        }
+        let written = fs::read_to_string(file).ok();
+        async { written.and_then(|text| text.trim().parse().ok()) }
+    })
+    .await
+}
+
+/// Adds members, those of members included.
+pub(super) fn merge(target: &mut Value, more: &Value) {
+    for (name, value) in more.as_object().into_iter().flatten() {
+        if target[name].is_object() {
+            merge(&mut target[name], value);
+        } else {
+            target[name] = value.clone();
+        }
+    }
+}
+
+fn write_listener(directory: &Path, version: u32, plugin: Option<Plugin<'_>>, tls: &Tls) {
     let listener = Listener {
         directory,
         version,
         plugin,
+        tls,
     };
     // Envoy notices a file that is moved into place, and must never see half of one.
     let draft = directory.join("listeners.draft");
@@ -274,7 +309,8 @@ fn write_listener(directory: &Path, version: u32, plugin: Option<Plugin<'_>>) {
     fs::rename(draft, directory.join(bootstrap::LISTENERS)).unwrap();
 }
 
-fn command(directory: &Path, workers: u32) -> Command {
+/// An Envoy that runs `envoy.json` of a directory.
+pub(super) fn command(directory: &Path, workers: u32) -> Command {
     let envoy = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/envoy");
     assert!(
         envoy.exists(),
@@ -310,7 +346,7 @@ fn module() -> PathBuf {
 }
 
 const MODULE: &str = "target/wasm32-wasip1/wasm/portcullis.wasm";
-const LOG: &str = "envoy.log";
-const ADMIN: &str = "admin.address";
+pub(super) const LOG: &str = "envoy.log";
+pub(super) const ADMIN: &str = "admin.address";
 const ACCEPTED: &str = "listener_manager.lds.update_success";
 const REJECTED: &str = "listener_manager.lds.update_rejected";
