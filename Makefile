@@ -39,7 +39,7 @@ e2e: wasm ## Real Envoy, real identity provider
 size: wasm ## The module's size against its budget
 	scripts/check-size $(WASM)
 
-bench: setup ## One table: Envoy alone, an empty filter, Envoy's own chain, Portcullis
+bench: setup ## Two tables: Envoy alone, an empty filter, Envoy's own filters, Portcullis
 	scripts/bench
 
 compose-test: wasm command ## The deployment in docker-compose.yml, tested from outside

@@ -6,10 +6,6 @@
 use std::time::Instant;
 
 /// The present moment as the gateway counts it.
-#[allow(
-    dead_code,
-    reason = "only the micro bench decides about requests itself"
-)]
 pub(crate) fn since_1970() -> portcullis::time::Time {
     #[expect(clippy::disallowed_methods, reason = "the tokens are good from now on")]
     let now = std::time::SystemTime::now();

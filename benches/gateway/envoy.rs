@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::Result;
 use crate::clock::now;
+use crate::contestant::Gateway;
 use crate::http::{Connection, request};
 
 /// A running Envoy; dropped, it is killed.
@@ -23,7 +24,7 @@ pub(crate) struct Envoy {
 }
 
 impl Envoy {
-    /// Starts `binary` with `filters` before the router and waits until its listener
+    /// Starts `binary` as a `gateway` before the upstream and waits until its listener
     /// is ready. Files (configuration, log) go to `room`, under `name`.
     ///
     /// # Errors
@@ -33,13 +34,12 @@ impl Envoy {
         binary: &Path,
         room: &Path,
         name: &str,
-        filters: Vec<Value>,
+        gateway: &Gateway,
         upstream: u16,
-        audit: bool,
     ) -> Result<Self> {
         let file = |kind: &str| -> PathBuf { room.join(format!("{name}.{kind}")) };
         let (config, admin, log) = (file("json"), file("admin"), file("log"));
-        fs::write(&config, bootstrap(filters, upstream, audit).to_string())?;
+        fs::write(&config, bootstrap(gateway, upstream).to_string())?;
         let output = File::create(&log)?;
         if !binary.is_file() {
             let binary = binary.display();
@@ -65,8 +65,9 @@ impl Envoy {
         let mut envoy = Self { process, port: 0 };
         envoy.port = envoy.await_listener(&admin).map_err(|e| {
             let log = fs::read_to_string(&log).unwrap_or_default();
-            let lines: Vec<&str> = log.lines().rev().take(10).collect();
-            let tail: Vec<&str> = lines.into_iter().rev().collect();
+            let start = |line: &str| line.chars().take(400).collect::<String>();
+            let lines: Vec<String> = log.lines().rev().take(10).map(start).collect();
+            let tail: Vec<String> = lines.into_iter().rev().collect();
             format!("Envoy `{name}`: {e}; its log ends:\n{}", tail.join("\n"))
         })?;
         Ok(envoy)
@@ -126,11 +127,11 @@ fn listener(admin: &Path) -> Option<u16> {
     let port = address.trim().rsplit(':').next()?.parse().ok()?;
     let mut connection = Connection::open(port).ok()?;
     let mut bytes = Vec::new();
-    request(&mut bytes, "/ready", None);
+    request(&mut bytes, "/ready", "");
     if connection.exchange(&bytes).ok()?.status != 200 {
         return None;
     }
-    request(&mut bytes, "/listeners?format=json", None);
+    request(&mut bytes, "/listeners?format=json", "");
     let answer = connection.exchange(&bytes).ok()?;
     let start = answer.body.iter().position(|byte| *byte == b'{')?;
     let mut stream =
@@ -143,9 +144,11 @@ fn listener(admin: &Path) -> Option<u16> {
         .ok()
 }
 
-/// The whole configuration: a listener, `filters`, the router, one upstream. The
-/// audit line goes where it costs its formatting but no disk.
-fn bootstrap(mut filters: Vec<Value>, upstream: u16, audit: bool) -> Value {
+/// The whole configuration: a listener, the filters, the router, one upstream, and the
+/// server that is asked about tokens. The audit line goes where it costs its formatting
+/// but no disk.
+fn bootstrap(gateway: &Gateway, upstream: u16) -> Value {
+    let mut filters = gateway.filters.clone();
     filters.push(json!({
         "name": "envoy.filters.http.router",
         "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
@@ -164,13 +167,15 @@ fn bootstrap(mut filters: Vec<Value>, upstream: u16, audit: bool) -> Value {
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "bench",
         "http_filters": filters,
-        "access_log": if audit { vec![log] } else { vec![] },
+        "access_log": if gateway.audit { vec![log] } else { vec![] },
         "route_config": { "virtual_hosts": [{
             "name": "all",
             "domains": ["*"],
             "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": "upstream" } }],
         }]},
     });
+    let mut clusters = vec![cluster("upstream", upstream)];
+    clusters.extend(gateway.authority.map(|port| cluster("authority", port)));
     json!({
         "admin": { "address": address(0) },
         "static_resources": {
@@ -182,14 +187,18 @@ fn bootstrap(mut filters: Vec<Value>, upstream: u16, audit: bool) -> Value {
                     "typed_config": manager,
                 }]}],
             }],
-            "clusters": [{
-                "name": "upstream",
-                "type": "STATIC",
-                "load_assignment": {
-                    "cluster_name": "upstream",
-                    "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address(upstream) } }] }],
-                },
-            }],
+            "clusters": clusters,
+        },
+    })
+}
+
+fn cluster(name: &str, port: u16) -> Value {
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address(port) } }] }],
         },
     })
 }

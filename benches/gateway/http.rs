@@ -6,6 +6,9 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
+use tokio::net::TcpSocket;
+use tokio::runtime;
+
 /// A kept-alive connection to a port of this machine.
 pub(crate) struct Connection {
     stream: TcpStream,
@@ -24,7 +27,26 @@ pub(crate) struct Answer<'a> {
 impl Connection {
     /// Connects to `port` of the loopback address.
     pub(crate) fn open(port: u16) -> io::Result<Self> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        Self::over(TcpStream::connect((Ipv4Addr::LOCALHOST, port))?)
+    }
+
+    /// The same from an address of `127.0.0.0/8`, which the standard library cannot
+    /// choose.
+    pub(crate) fn open_from(address: Ipv4Addr, port: u16) -> io::Result<Self> {
+        let reactor = runtime::Builder::new_current_thread().enable_io().build()?;
+        let stream = reactor.block_on(async {
+            let socket = TcpSocket::new_v4()?;
+            socket.bind((address, 0).into())?;
+            socket
+                .connect((Ipv4Addr::LOCALHOST, port).into())
+                .await?
+                .into_std()
+        })?;
+        stream.set_nonblocking(false)?;
+        Self::over(stream)
+    }
+
+    fn over(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         Ok(Self {
@@ -67,18 +89,25 @@ impl Connection {
     }
 }
 
-/// The bytes of a GET for `path`, with a bearer token (RFC 6750 §2.1) if there is one.
-pub(crate) fn request(into: &mut Vec<u8>, path: &str, token: Option<&str>) {
+/// The bytes of a GET for `path`, with the header lines that [`field`] and [`bearer`]
+/// make.
+pub(crate) fn request(into: &mut Vec<u8>, path: &str, fields: &str) {
     into.clear();
     into.extend_from_slice(b"GET ");
     into.extend_from_slice(path.as_bytes());
     into.extend_from_slice(b" HTTP/1.1\r\nhost: api.example.test\r\naccept: application/json\r\nuser-agent: portcullis-bench\r\n");
-    if let Some(token) = token {
-        into.extend_from_slice(b"authorization: Bearer ");
-        into.extend_from_slice(token.as_bytes());
-        into.extend_from_slice(b"\r\n");
-    }
+    into.extend_from_slice(fields.as_bytes());
     into.extend_from_slice(b"\r\n");
+}
+
+/// A header line.
+pub(crate) fn field(name: &str, value: &str) -> String {
+    format!("{name}: {value}\r\n")
+}
+
+/// The header line of a bearer token (RFC 6750 §2.1).
+pub(crate) fn bearer(token: &str) -> String {
+    field("authorization", &format!("Bearer {token}"))
 }
 
 /// Where an answer's head ends and how its body does (RFC 9112 §6.3).

@@ -16,33 +16,33 @@ use crate::http::{Connection, request};
 /// Connections at work at once, in either loop.
 pub(crate) const CONNECTIONS: usize = 16;
 
-/// What is asked, and with which tokens.
+/// What is asked, and with which header lines.
 pub(crate) struct Target<'a> {
     /// The port to ask.
     pub(crate) port: u16,
     /// Path and query.
     pub(crate) path: &'a str,
-    /// Where tokens come from.
-    pub(crate) tokens: Tokens<'a>,
+    /// Where header lines come from.
+    pub(crate) supply: Supply<'a>,
 }
 
-/// A supply of tokens, shared by the connections.
-pub(crate) enum Tokens<'a> {
+/// The header lines of the requests, shared by the connections.
+pub(crate) enum Supply<'a> {
     /// The same again and again.
-    Warm(&'a str),
+    Same(&'a str),
     /// Each one once; the round ends when they do.
-    Cold {
-        /// The tokens of this round.
+    Once {
+        /// Those of this round.
         share: &'a [String],
         /// The next to go.
         next: AtomicUsize,
     },
 }
 
-impl<'a> Tokens<'a> {
-    /// Tokens to be used once each.
-    pub(crate) fn cold(share: &'a [String]) -> Self {
-        Self::Cold {
+impl<'a> Supply<'a> {
+    /// Header lines to be used once each.
+    pub(crate) fn once(share: &'a [String]) -> Self {
+        Self::Once {
             share,
             next: AtomicUsize::new(0),
         }
@@ -50,8 +50,8 @@ impl<'a> Tokens<'a> {
 
     fn take(&self) -> Option<&'a str> {
         match self {
-            Self::Warm(token) => Some(token),
-            Self::Cold { share, next } => share.get(next.fetch_add(1, Relaxed)).map(String::as_str),
+            Self::Same(fields) => Some(fields),
+            Self::Once { share, next } => share.get(next.fetch_add(1, Relaxed)).map(String::as_str),
         }
     }
 }
@@ -135,15 +135,15 @@ struct Client<'a> {
 }
 
 impl Client<'_> {
-    /// One exchange; `false` if no token is left or another connection failed.
+    /// One exchange; `false` if no header lines are left or another connection failed.
     fn ask(&mut self) -> Result<bool> {
-        let Some(token) = self.target.tokens.take() else {
+        let Some(fields) = self.target.supply.take() else {
             return Ok(false);
         };
         if self.failed.load(Relaxed) {
             return Ok(false);
         }
-        request(&mut self.bytes, self.target.path, Some(token));
+        request(&mut self.bytes, self.target.path, fields);
         let outcome = match self.connection.exchange(&self.bytes) {
             Ok(answer) if answer.status == 200 => return Ok(true),
             Ok(answer) => format!("a timed request was answered by {}", answer.status),
