@@ -8,6 +8,8 @@
 mod clock;
 #[path = "micro/exchange.rs"]
 mod exchange;
+#[path = "micro/rule.rs"]
+mod rule;
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -73,7 +75,7 @@ fn run() -> Result<()> {
             exchange::lines(token, jwks, |name, call| line(name, call))?;
         }
     }
-    Ok(())
+    rule::lines(|name, call| line(name, call))
 }
 
 /// A set as large as one may be, and a look-up in it.

@@ -7,10 +7,13 @@
 mod challenge;
 mod problem;
 
+use std::borrow::Cow;
+
 use serde_json::json;
 
 use crate::api_key;
 use crate::jose::TokenError;
+use crate::rule;
 use problem::Problem;
 
 pub use challenge::{Challenges, Fault, Offer};
@@ -50,6 +53,18 @@ pub enum Denial {
     },
     /// The caller has none of the roles that the operation asks for.
     RoleMissing,
+    /// A rule does not let the request pass.
+    RuleRefused {
+        /// Its name.
+        rule: String,
+    },
+    /// A rule has no answer.
+    RuleFailed {
+        /// Its name.
+        rule: String,
+        /// Why.
+        fault: rule::Fault,
+    },
     /// The token does not say that the caller logged in well and lately enough.
     StepUp {
         /// What `acr` may be, separated by spaces; empty: anything.
@@ -122,6 +137,17 @@ impl Denial {
         self.facts().code
     }
 
+    /// What the audit says of it: the code, and which rule it was.
+    pub fn note(&self) -> Cow<'static, str> {
+        match self {
+            Denial::RuleRefused { rule } => format!("{}: `{rule}`", self.code()).into(),
+            Denial::RuleFailed { rule, fault } => {
+                format!("{}: `{rule}`, {fault}", self.code()).into()
+            }
+            _ => self.code().into(),
+        }
+    }
+
     /// All that is fixed about a refusal, in one place for each.
     fn facts(&self) -> Facts {
         let (status, code, problem) = match self {
@@ -147,6 +173,8 @@ impl Denial {
                 (403, "insufficient_scope", problem::INSUFFICIENT_SCOPE)
             }
             Denial::RoleMissing => (403, "role_missing", problem::ROLE_MISSING),
+            Denial::RuleRefused { .. } => (403, "rule_refused", problem::RULE_REFUSED),
+            Denial::RuleFailed { .. } => (403, "rule_failed", problem::RULE_REFUSED),
             Denial::StepUp { .. } => (401, "step_up_needed", problem::STEP_UP_NEEDED),
             Denial::ObjectForbidden => (403, "object_forbidden", problem::OBJECT_FORBIDDEN),
             Denial::BodyUnreadable => (400, "body_unreadable", problem::MALFORMED_REQUEST),

@@ -36,6 +36,7 @@ pub mod network;
 pub mod policy;
 pub mod profile;
 pub mod request;
+pub mod rule;
 pub mod stage;
 pub mod store;
 mod strict_json;

@@ -12,9 +12,12 @@ pub mod credential;
 #[cfg(not(target_family = "wasm"))]
 pub mod openapi;
 pub mod plugin;
+#[cfg(not(target_family = "wasm"))]
+pub mod prepare;
 pub mod problem;
 mod role;
 pub mod route;
+pub mod rule;
 pub mod source;
 pub mod structure;
 
@@ -24,7 +27,7 @@ use std::time::Duration;
 
 use crate::fetch::Schedule;
 use crate::jose::{Algorithm, Claims, KeySet, SharedSecret};
-use crate::mask::{Rules, Table};
+use crate::mask::{self, Table};
 use crate::model::Model;
 pub use access::{Access, Demand, Proof, Requirement, Scheme};
 use address::Address;
@@ -32,6 +35,7 @@ use api::{BodyClaim, Location, Parameter, Response, StepUp};
 use credential::{ApiKeys, Certificates};
 pub use role::Roles;
 use route::Router;
+use rule::Rules;
 use source::{QuotaKey, RemoteKeys, Stages};
 
 /// Everything the stages decide by. Only [`compile`] makes it.
@@ -70,6 +74,8 @@ pub struct Policy {
     pub identity: Vec<IdentityHeader>,
     /// Which roles a caller has.
     pub roles: Roles,
+    /// Conditions on caller, request and time.
+    pub rules: Rules,
     /// The claims, by their first names, that stages ask about after authentication.
     pub kept_claims: BTreeSet<String>,
     /// The learned model.
@@ -93,6 +99,8 @@ pub struct Operation {
     pub responses: Vec<Response>,
     /// Roles, any of which its caller must have, unless there are none.
     pub roles: Vec<String>,
+    /// The rules that it is subject to, by their places in the policy.
+    pub rules: Vec<usize>,
     /// What fields of its request body must hold.
     pub body_claims: Vec<BodyClaim>,
     /// How its caller must have logged in.
@@ -196,7 +204,7 @@ pub struct Clearances {
     /// A scope, and the class that its bearer may see.
     pub grants: Vec<(String, u8)>,
     /// How a body is masked, for each clearance.
-    pub rules: Vec<Rules>,
+    pub rules: Vec<mask::Rules>,
 }
 
 impl Clearances {
@@ -223,7 +231,7 @@ impl Clearances {
     }
 
     /// How a body is masked for a clearance.
-    pub fn rules(&self, clearance: u8) -> Option<&Rules> {
+    pub fn rules(&self, clearance: u8) -> Option<&mask::Rules> {
         self.rules.get(usize::from(clearance))
     }
 }

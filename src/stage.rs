@@ -25,6 +25,7 @@ use crate::policy::route::{Found, PathParameters};
 use crate::policy::{Operation, Policy};
 use crate::trail::{Stage, Trail};
 use authn::Caller;
+use authz::rules::When;
 use hygiene::Screened;
 
 /// A request that may go to the upstream. Only [`admit`] makes it.
@@ -152,6 +153,15 @@ pub fn admit(
                 )?;
             }
             anomaly::judge(operation, screened, &parameters, policy, trail)?;
+            authz::rules::check(
+                When::Scored,
+                operation,
+                screened,
+                &parameters,
+                &caller,
+                world,
+                trail,
+            )?;
             asks_for_body = !operation.body_claims.is_empty();
             Some(index)
         }

@@ -140,7 +140,7 @@ impl Trail {
                 self.findings.push(Finding {
                     stage,
                     outcome: Outcome::WouldDeny,
-                    note: denial.code().into(),
+                    note: denial.note(),
                 });
                 Ok(())
             }
@@ -152,7 +152,7 @@ impl Trail {
         self.findings.push(Finding {
             stage,
             outcome: Outcome::Denied,
-            note: denial.code().into(),
+            note: denial.note(),
         });
         self.denial = Some(denial.clone());
     }

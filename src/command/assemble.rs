@@ -13,7 +13,7 @@ use crate::policy::openapi::{self, Options};
 use crate::policy::plugin::{self, FORMAT, Plugin};
 use crate::policy::problem::{Problem, Problems};
 use crate::policy::source::{Environment, Keys, Secret, Source};
-use crate::policy::{Policy, compile, structure};
+use crate::policy::{Policy, compile, prepare, structure};
 
 /// A configuration that the filter will take, and what it means.
 pub struct Assembled {
@@ -81,12 +81,14 @@ fn gather(mut source: Source, folder: &Path) -> Result<Plugin, Vec<Problem>> {
         .as_ref()
         .map(|anomaly| read_document(&folder.join(&anomaly.model), "policy.anomaly.model"));
     let model = model.transpose().map_err(&mut note).ok().flatten();
+    let rules = prepare::rules(&source).map_err(&mut note).ok();
     let api = compile_api(&source, folder).map_err(&mut note).ok();
     let complete = problems.is_empty();
     let plugin = Plugin {
         format: FORMAT.into(),
         policy: source,
         api: api.unwrap_or_default(),
+        rules: rules.unwrap_or_default(),
         model,
     };
     if complete {
@@ -97,7 +99,11 @@ fn gather(mut source: Source, folder: &Path) -> Result<Plugin, Vec<Problem>> {
     let rest = compile::compile(plugin, String::new(), Environment::Elsewhere)
         .err()
         .unwrap_or_default();
-    let noted = |problem: &Problem| problem.path == "model" || problem.path.ends_with(".file");
+    let noted = |problem: &Problem| {
+        problem.path == "model"
+            || problem.path.starts_with("rules.")
+            || problem.path.ends_with(".file")
+    };
     problems.extend(rest.into_iter().filter(|problem| !noted(problem)));
     problems.into_result(())?;
     Err(Vec::new())

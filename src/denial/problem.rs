@@ -121,3 +121,9 @@ pub(super) const ROLE_MISSING: Problem = problem(
     "Not allowed",
     "The caller has none of the roles that this operation needs.",
 );
+
+pub(super) const RULE_REFUSED: Problem = problem(
+    "rule-refused",
+    "Not allowed",
+    "A rule of this operation does not let the request pass.",
+);

@@ -43,6 +43,9 @@ pub struct Operation {
     /// `x-roles`: roles, any of which the caller must have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
+    /// `x-rules`: rules of the policy, all of which must let a request pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
     /// `x-claim` of the fields of its request body.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub body_claims: Vec<BodyClaim>,

@@ -8,6 +8,7 @@ mod identity;
 mod issuer;
 mod quota;
 mod role;
+pub(super) mod rule;
 mod scheme;
 
 use std::collections::{BTreeSet, HashSet};
@@ -40,6 +41,7 @@ pub fn compile(
     let Plugin {
         policy: source,
         mut api,
+        rules: prepared,
         model,
         ..
     } = plugin;
@@ -73,7 +75,10 @@ pub fn compile(
         mask_everything(&mut api);
     }
     let roles = role::roles(&source, &mut problems);
-    let kept_claims = kept_claims(&api, &roles);
+    let rules = rule::rules(&source, prepared, &mut problems);
+    rule::check_defaults(&source, &mut problems);
+    let mut kept_claims = kept_claims(&api, &roles);
+    kept_claims.extend(rule::claims(&rules, roles.claim.first()));
     let masks = masks(&api, &clearances, &mut problems);
     let router = Router::new(&api.operations)
         .map_err(|found| problems.extend(found))
@@ -110,6 +115,7 @@ pub fn compile(
         slots: source.quotas.slots,
         identity,
         roles,
+        rules,
         kept_claims,
         anomaly,
     })
@@ -201,6 +207,7 @@ fn operations(
             parameters: operation.parameters,
             responses: operation.responses,
             roles: role::asked(operation.roles, roles, &path, problems),
+            rules: rule::asked(&operation.rules, source, &path, problems),
             body_claims: operation.body_claims,
             step_up: operation.step_up,
             plan,

@@ -19,6 +19,7 @@ mod parameter;
 mod place;
 mod reading;
 mod response;
+mod rules;
 mod schema;
 mod security;
 mod server;

@@ -4,12 +4,15 @@
 //! inline, the compiled API and the model. The filter believes nothing in it
 //! unread: structure and meaning are checked again, with the same words.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::api::Api;
 use super::problem::{Problem, Problems};
+use super::rule::PreparedRule;
 use super::source::{Environment, Source};
 use super::{Policy, compile, structure};
 
@@ -23,6 +26,9 @@ pub struct Plugin {
     pub policy: Source,
     /// The compiled API.
     pub api: Api,
+    /// The rules of the policy, read and checked.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rules: BTreeMap<String, PreparedRule>,
     /// The model file's content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<Value>,

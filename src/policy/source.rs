@@ -12,6 +12,7 @@ mod issuer;
 mod keys;
 mod quota;
 mod role;
+mod rule;
 mod scheme;
 mod secret;
 mod span;
@@ -30,6 +31,7 @@ pub use issuer::{Issuer, Profile};
 pub use keys::{Convention, Discovery, Encoding, Keys, OnMissing, RemoteKeys, SharedSecrets};
 pub use quota::{Plan, QuotaKey, Quotas};
 pub use role::{ClaimPath, Roles};
+pub use rule::{Rule, RuleHeaders};
 pub use scheme::Scheme;
 pub use secret::{Environment, Resolved, Secret};
 pub use span::Span;
@@ -79,6 +81,16 @@ pub struct Source {
     /// Which roles a caller has, for the document's `x-roles`.
     #[serde(default)]
     pub roles: Roles,
+    /// Conditions on caller, request and time, by name. An operation names those that it
+    /// is subject to with `x-rules`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rules: BTreeMap<String, Rule>,
+    /// The rules that every operation is subject to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub default_rules: Vec<String>,
+    /// The headers that `country` and `device` are read from in rules.
+    #[serde(default)]
+    pub rule_headers: RuleHeaders,
     /// Whether each stage enforces or only observes.
     #[serde(default)]
     pub stages: Stages,

@@ -1,7 +1,9 @@
-//! What the caller may do: scopes, roles, the log-in behind a token, objects of its own.
+//! What the caller may do: scopes, roles, the log-in behind a token, objects of its
+//! own, and the rules.
 
 pub(super) mod objects;
 mod roles;
+pub(super) mod rules;
 mod step_up;
 
 use std::borrow::Cow;
@@ -14,6 +16,7 @@ use crate::policy::{Access, Operation, Policy, Requirement};
 use crate::stage::authn::Caller;
 use crate::stage::hygiene::Screened;
 use crate::trail::{Stage, Trail};
+use rules::When;
 
 /// Asks everything that can be answered before the body is there.
 ///
@@ -33,7 +36,16 @@ pub fn authorize(
     if let Some(asked) = &operation.step_up {
         step_up::check(asked, caller, world, trail)?;
     }
-    objects::parameters(operation, screened, parameters, caller, policy, trail)
+    objects::parameters(operation, screened, parameters, caller, policy, trail)?;
+    rules::check(
+        When::Before,
+        operation,
+        screened,
+        parameters,
+        caller,
+        world,
+        trail,
+    )
 }
 
 /// Holds the caller's scopes against the operation's requirements: any one of

@@ -31,6 +31,7 @@ mod objects;
 mod quota;
 mod refusals;
 mod reload;
+mod rules;
 mod shop;
 mod signatures;
 mod tokens;

@@ -36,10 +36,30 @@ impl Shop {
         idp: Idp,
         change: impl FnOnce(String) -> String,
     ) -> Self {
+        Self::start_whole(name, workers, idp, OPENAPI, change).await
+    }
+
+    /// The same with another API.
+    pub(crate) async fn start_asking(
+        name: &'static str,
+        workers: u32,
+        openapi: &'static str,
+        change: impl FnOnce(String) -> String,
+    ) -> Self {
+        Self::start_whole(name, workers, Idp::start().await, openapi, change).await
+    }
+
+    async fn start_whole(
+        name: &'static str,
+        workers: u32,
+        idp: Idp,
+        openapi: &'static str,
+        change: impl FnOnce(String) -> String,
+    ) -> Self {
         let upstream = Upstream::start().await;
         let gateway = Gateway::start(Setup {
             policy: Some(change(policy(&idp))),
-            openapi: OPENAPI,
+            openapi,
             workers,
             ..Setup::bare(name, upstream.address, idp.address)
         })

@@ -15,6 +15,7 @@ mod bucket;
 mod events;
 mod paths;
 mod quota;
+mod rules;
 mod shop;
 #[path = "../cases/token.rs"]
 mod token;

@@ -4,6 +4,7 @@
 //! so that a person can check the whole without running a request.
 
 use crate::policy::api::{BodyStep, ClaimRule, Location, StepUp};
+use crate::policy::rule::Verdict;
 use crate::policy::{Access, Demand, Operation, Policy, Proof};
 
 /// The sentences, in the order in which the stages ask.
@@ -19,6 +20,7 @@ pub(super) fn sentences(operation: &Operation, policy: &Policy) -> Vec<String> {
         sentences.push(format!("log-in: {}", log_in(asked)));
     }
     objects(operation, &mut sentences);
+    rules(operation, policy, &mut sentences);
     if let Some(plan) = operation.plan.and_then(|plan| policy.plans.get(plan)) {
         sentences.push(format!("quota: plan `{}`", plan.name));
     }
@@ -124,6 +126,22 @@ fn objects(operation: &Operation, sentences: &mut Vec<String>) {
     }
 }
 
+fn rules(operation: &Operation, policy: &Policy, sentences: &mut Vec<String>) {
+    let places = operation.rules.iter();
+    for rule in places.filter_map(|place| policy.rules.all.get(*place)) {
+        let verdict = match rule.verdict {
+            Verdict::AllowIf => "allow if",
+            Verdict::DenyIf => "deny if",
+        };
+        let text: Vec<&str> = rule.text.split_whitespace().collect();
+        sentences.push(format!(
+            "rule `{}`: {verdict} {}",
+            rule.name,
+            text.join(" ")
+        ));
+    }
+}
+
 fn held(what: &str, rule: &ClaimRule) -> String {
     let absent = if rule.if_absent_allow {
         " if it is there"
@@ -168,6 +186,19 @@ mod tests {
              quota: plan `slow`"
         );
         assert_eq!(said(1), "path: /b; credentials: a token of `id`");
+    }
+
+    #[test]
+    fn says_the_rules() {
+        let mut document = sample();
+        document["policy"]["rules"] = json!({ "late": { "deny_if": "time.hour\n > 21" } });
+        document["api"]["operations"][1]["rules"] = json!(["late"]);
+        let source = serde_json::from_value(document["policy"].clone()).unwrap();
+        let prepared = crate::policy::prepare::rules(&source).unwrap();
+        document["rules"] = serde_json::to_value(prepared).unwrap();
+        let policy = compiled(&document);
+        let said = sentences(&policy.operations[1], &policy);
+        assert_eq!(said.last().unwrap(), "rule `late`: deny if time.hour > 21");
     }
 
     #[test]

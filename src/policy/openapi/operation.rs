@@ -3,7 +3,7 @@
 use super::claim::Claims;
 use super::place::Place;
 use super::security::Security;
-use super::{Compiler, parameter, server, step_up};
+use super::{Compiler, parameter, rules, server, step_up};
 use crate::policy::api::{Operation, Scheme};
 use crate::policy::problem::Problems;
 use crate::policy::route::template::{Segment, Template};
@@ -137,6 +137,7 @@ impl<'c, 'a, 'o> Paths<'c, 'a, 'o> {
         let security = self.security.of(place, problems);
         let quota = self.quota(place, problems);
         let roles = roles(place, problems);
+        let rules = rules::of(place, problems);
         let body_claims = self.claims.of_body(place, problems);
         let step_up = step_up::of(place, problems);
         let bodies = self.compiler.responses(place, problems);
@@ -149,6 +150,7 @@ impl<'c, 'a, 'o> Paths<'c, 'a, 'o> {
             parameters,
             responses: Vec::new(),
             roles,
+            rules,
             body_claims,
             step_up,
             quota,
