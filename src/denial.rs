@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use serde_json::json;
 
 use crate::api_key;
-use crate::jose::TokenError;
+use crate::jose::{ProofError, TokenError};
 use crate::rule;
 use problem::Problem;
 
@@ -42,6 +42,23 @@ pub enum Denial {
     BadToken(TokenError),
     /// The token is bound to a certificate (RFC 8705 §3), and this is not it.
     BadBinding(Binding),
+    /// The token is bound to a key, and came as if it were not (RFC 9449 §7.2).
+    TokenBound,
+    /// The token is not bound to what it must be bound to.
+    TokenUnbound,
+    /// No DPoP proof came with a token that is bound to a key, or more than one.
+    ProofMissing,
+    /// The proof proves nothing about this request.
+    BadProof(ProofError),
+    /// The proof was used before (RFC 9449 §11.1).
+    ProofReplayed,
+    /// The proof repeats no nonce of the gateway's, or an old one (RFC 9449 §8).
+    ProofWithoutNonce {
+        /// The nonce to repeat.
+        nonce: String,
+    },
+    /// Whether the proof was used before could not be told.
+    ProofUncounted,
     /// More than one credential of a kind, or one that is empty or no token.
     BadCredential,
     /// The token's issuer has no usable keys at the moment.
@@ -168,6 +185,15 @@ impl Denial {
             }
             Denial::BadCredential => (400, "credential_malformed", problem::MALFORMED_CREDENTIAL),
             Denial::BadToken(error) => (401, error.code(), problem::TOKEN_INVALID),
+            Denial::TokenBound => (401, "token_bound", problem::TOKEN_INVALID),
+            Denial::TokenUnbound => (401, "token_unbound", problem::TOKEN_INVALID),
+            Denial::ProofMissing => (401, "proof_missing", problem::PROOF_INVALID),
+            Denial::BadProof(error) => (401, error.code(), problem::PROOF_INVALID),
+            Denial::ProofReplayed => (401, "proof_replayed", problem::PROOF_INVALID),
+            Denial::ProofWithoutNonce { .. } => {
+                (401, "proof_without_nonce", problem::PROOF_INVALID)
+            }
+            Denial::ProofUncounted => (503, "proof_uncounted", problem::PROOF_UNCOUNTED),
             Denial::KeysUnavailable => (503, "keys_unavailable", problem::KEYS_UNAVAILABLE),
             Denial::InsufficientScope { .. } => {
                 (403, "insufficient_scope", problem::INSUFFICIENT_SCOPE)
@@ -199,7 +225,16 @@ impl Denial {
             Denial::NoCredential | Denial::UnknownCertificate | Denial::BadApiKey(_) => {
                 Some(Fault::Missing)
             }
-            Denial::BadToken(_) | Denial::BadBinding(_) => Some(Fault::InvalidToken),
+            // The token is not this sender's (RFC 9449 §7.1).
+            Denial::BadToken(_)
+            | Denial::BadBinding(_)
+            | Denial::TokenBound
+            | Denial::TokenUnbound
+            | Denial::BadProof(ProofError::KeyMismatch) => Some(Fault::InvalidToken),
+            Denial::ProofMissing | Denial::BadProof(_) | Denial::ProofReplayed => {
+                Some(Fault::InvalidProof)
+            }
+            Denial::ProofWithoutNonce { .. } => Some(Fault::NonceNeeded),
             Denial::BadCredential => Some(Fault::InvalidRequest),
             Denial::InsufficientScope { scope } => Some(Fault::InsufficientScope(scope.clone())),
             Denial::StepUp {
@@ -220,7 +255,10 @@ impl Denial {
             Denial::QuotaExceeded {
                 retry_after_seconds,
             } => Some(("retry-after", retry_after_seconds.to_string())),
-            Denial::KeysUnavailable | Denial::QuotaUncounted => Some(("retry-after", "1".into())),
+            Denial::KeysUnavailable | Denial::QuotaUncounted | Denial::ProofUncounted => {
+                Some(("retry-after", "1".into()))
+            }
+            Denial::ProofWithoutNonce { nonce } => Some(("dpop-nonce", nonce.clone())),
             _ => None,
         }
     }

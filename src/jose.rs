@@ -20,8 +20,11 @@ pub mod host_call;
 mod jwk;
 mod key;
 mod key_set;
+mod proof;
 mod pure_rust;
 mod secret;
+mod signer;
+mod thumbprint;
 mod token;
 
 pub use algorithm::{Algorithm, SignedBy, UnknownAlgorithm};
@@ -30,8 +33,10 @@ pub use confirmation::Confirmation;
 pub use error::TokenError;
 pub use key::Key;
 pub use key_set::{Ignored, KeySet, KeySetProblem};
+pub use proof::{ExpectProof, Proof, ProofError};
 pub use pure_rust::PureRust;
 pub use secret::{HmacAlgorithm, SecretProblem, SharedSecret};
+pub use signer::SigningKey;
 pub use token::{MAX_TOKEN_BYTES, Unverified};
 
 /// What a verifier found out about one signature.

@@ -12,6 +12,7 @@ pub mod credential;
 #[cfg(not(target_family = "wasm"))]
 pub mod openapi;
 pub mod plugin;
+mod possession;
 #[cfg(not(target_family = "wasm"))]
 pub mod prepare;
 pub mod problem;
@@ -33,10 +34,11 @@ pub use access::{Access, Demand, Proof, Requirement, Scheme};
 use address::Address;
 use api::{BodyClaim, Location, Parameter, Response, StepUp};
 use credential::{ApiKeys, Certificates};
+pub use possession::Dpop;
 pub use role::Roles;
 use route::Router;
 use rule::Rules;
-use source::{QuotaKey, RemoteKeys, Stages};
+use source::{QuotaKey, RemoteKeys, SenderConstraint, Stages};
 
 /// Everything the stages decide by. Only [`compile`] makes it.
 #[derive(Debug)]
@@ -62,6 +64,8 @@ pub struct Policy {
     pub api_keys: ApiKeys,
     /// Whom client certificates stand for.
     pub certificates: Certificates,
+    /// How proofs of possession are checked; without it none counts.
+    pub dpop: Option<Dpop>,
     /// Who may see what.
     pub clearances: Clearances,
     /// Where classified fields lie.
@@ -149,6 +153,8 @@ pub struct Issuer {
     pub max_age: Option<Duration>,
     /// The longest token that is read.
     pub max_token_bytes: usize,
+    /// What its tokens must be bound to.
+    pub sender_constraint: SenderConstraint,
     /// The verification keys.
     pub keys: IssuerKeys,
 }

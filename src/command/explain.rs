@@ -6,6 +6,7 @@
 
 mod issuer;
 mod operation;
+mod possession;
 mod words;
 
 use std::cell::RefCell;

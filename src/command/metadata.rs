@@ -72,12 +72,17 @@ fn document(policy: &Policy, resource: &str) -> Value {
             }
         }
     }
-    json!({
+    let mut document = json!({
         "resource": resource,
         "authorization_servers": issuers,
         "scopes_supported": scopes,
         "bearer_methods_supported": ["header"],
-    })
+    });
+    if let (Some(dpop), Some(members)) = (&policy.dpop, document.as_object_mut()) {
+        let names: Vec<&str> = dpop.algorithms.iter().map(|one| one.name()).collect();
+        members.insert("dpop_signing_alg_values_supported".into(), json!(names));
+    }
+    document
 }
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";

@@ -32,6 +32,11 @@ pub enum Offer {
     },
     /// A client certificate, of which the same is true.
     Certificate,
+    /// `DPoP` (RFC 9449 §7.1).
+    Dpop {
+        /// The accepted algorithms of proofs, separated by spaces.
+        algorithms: String,
+    },
 }
 
 /// What is wrong with the credentials of a request.
@@ -43,6 +48,10 @@ pub enum Fault {
     InvalidRequest,
     /// The token cannot be believed.
     InvalidToken,
+    /// The proof that came with the token proves nothing (RFC 9449 §7.1).
+    InvalidProof,
+    /// The proof lacks a nonce that comes with this answer (RFC 9449 §9).
+    NonceNeeded,
     /// It lacks scopes; these would do.
     InsufficientScope(String),
     /// The log-in behind it is too weak or too long ago (RFC 9470 §3).
@@ -87,12 +96,20 @@ impl Challenges {
                 parameters.after("ApiKey")
             }
             Offer::Certificate => "MutualTLS".into(),
+            Offer::Dpop { algorithms } => {
+                self.token_parameters(fault, &mut parameters);
+                parameters.add("error", dpop_error(fault));
+                parameters.add("algs", Some(algorithms));
+                parameters.after("DPoP")
+            }
         }
     }
 
     fn token_parameters(&self, fault: &Fault, parameters: &mut Parameters) {
         let (error, scope) = match fault {
             Fault::Missing => (None, self.scope.as_str()),
+            // Whoever sends a bearer token has nothing to do with proofs.
+            Fault::InvalidProof | Fault::NonceNeeded => (None, ""),
             Fault::InvalidRequest => (Some("invalid_request"), ""),
             Fault::InvalidToken => (Some("invalid_token"), ""),
             Fault::InsufficientScope(scope) => (Some("insufficient_scope"), scope.as_str()),
@@ -113,6 +130,15 @@ impl Challenges {
         }
         parameters.add("scope", Some(scope).filter(|scope| !scope.is_empty()));
         parameters.add("resource_metadata", self.resource_metadata.as_deref());
+    }
+}
+
+/// What only `DPoP` can say.
+fn dpop_error(fault: &Fault) -> Option<&'static str> {
+    match fault {
+        Fault::InvalidProof => Some("invalid_dpop_proof"),
+        Fault::NonceNeeded => Some("use_dpop_nonce"),
+        _ => None,
     }
 }
 
@@ -178,6 +204,37 @@ mod tests {
             assert_eq!(
                 challenges.say(&fault),
                 [r#"ApiKey in="header", name="x-api-key""#, "MutualTLS"]
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_proof_is_said_to_whom_sends_proofs() {
+        let challenges = Challenges {
+            offers: vec![
+                Offer::Bearer,
+                Offer::Dpop {
+                    algorithms: "ES256 EdDSA".into(),
+                },
+            ],
+            ..Challenges::default()
+        };
+        for (fault, bearer, dpop) in [
+            (Fault::Missing, "", ""),
+            (Fault::InvalidProof, "", r#" error="invalid_dpop_proof","#),
+            (Fault::NonceNeeded, "", r#" error="use_dpop_nonce","#),
+            (
+                Fault::InvalidToken,
+                r#" error="invalid_token""#,
+                r#" error="invalid_token","#,
+            ),
+        ] {
+            assert_eq!(
+                challenges.say(&fault),
+                [
+                    format!("Bearer{bearer}"),
+                    format!(r#"DPoP{dpop} algs="ES256 EdDSA""#)
+                ]
             );
         }
     }

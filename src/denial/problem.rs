@@ -62,6 +62,18 @@ pub(super) const TOKEN_INVALID: Problem = problem(
     "The access token is expired, revoked, malformed or not meant for this API.",
 );
 
+pub(super) const PROOF_INVALID: Problem = problem(
+    "proof-invalid",
+    "Invalid proof of possession",
+    "The access token is bound to a key; send exactly one new DPoP proof for this request.",
+);
+
+pub(super) const PROOF_UNCOUNTED: Problem = problem(
+    "proof-unavailable",
+    "Authentication unavailable",
+    "The proof of possession cannot be checked at the moment; send a new one.",
+);
+
 pub(super) const KEYS_UNAVAILABLE: Problem = problem(
     "keys-unavailable",
     "Authentication unavailable",

@@ -12,6 +12,11 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
+/// The canonical text of some bytes.
+pub(super) fn encode(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -20,6 +25,7 @@ mod tests {
     fn only_the_canonical_spelling_decodes() {
         assert_eq!(decode("").as_deref(), Some(&[][..]));
         assert_eq!(decode("-_8").as_deref(), Some(&[0xfb, 0xff][..]));
+        assert_eq!(encode(&[0xfb, 0xff]), "-_8");
         for (text, why) in [
             ("-_9", "trailing bits"),
             ("-_8=", "padding"),

@@ -8,6 +8,8 @@ use super::{TokenError, base64url};
 /// Others are ignored, as the RFC asks for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Confirmation {
+    /// `jkt`: the thumbprint of a key that signs DPoP proofs (RFC 9449 §6.1).
+    pub key: Option<[u8; 32]>,
     /// `x5t#S256`: the SHA-256 of a client certificate (RFC 8705 §3.1).
     pub certificate: Option<[u8; 32]>,
 }
@@ -23,15 +25,18 @@ impl Confirmation {
             return Ok(Confirmation::default());
         };
         let methods = cnf.as_object().ok_or(TokenError::ClaimsMalformed)?;
-        let thumbprint = |value: &Value| {
-            let digest = base64url::decode(value.as_str()?)?;
-            <[u8; 32]>::try_from(digest).ok()
+        let thumbprint = |name: &str| {
+            let Some(value) = methods.get(name) else {
+                return Ok(None);
+            };
+            let digest = value.as_str().and_then(base64url::decode);
+            let digest = digest.and_then(|digest| <[u8; 32]>::try_from(digest).ok());
+            digest.map(Some).ok_or(TokenError::ClaimsMalformed)
         };
-        let certificate = match methods.get("x5t#S256") {
-            None => None,
-            Some(value) => Some(thumbprint(value).ok_or(TokenError::ClaimsMalformed)?),
-        };
-        Ok(Confirmation { certificate })
+        Ok(Confirmation {
+            key: thumbprint("jkt")?,
+            certificate: thumbprint("x5t#S256")?,
+        })
     }
 }
 
@@ -45,22 +50,23 @@ mod tests {
         let read = |cnf: Value| Confirmation::read(Some(&cnf));
         let digest = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
         let bound = read(json!({ "x5t#S256": digest, "other": 1 })).unwrap();
-        assert_eq!(bound.certificate, Some([1; 32]));
+        assert_eq!((bound.certificate, bound.key), (Some([1; 32]), None));
+        let bound = read(json!({ "jkt": digest })).unwrap();
+        assert_eq!((bound.certificate, bound.key), (None, Some([1; 32])));
         assert_eq!(Confirmation::read(None), Ok(Confirmation::default()));
         assert_eq!(read(json!({})), Ok(Confirmation::default()));
-        for broken in [
-            json!(null),
-            json!([]),
-            json!({ "x5t#S256": 1 }),
-            json!({ "x5t#S256": "" }),
-            json!({ "x5t#S256": digest[1..] }),
-            json!({ "x5t#S256": format!("{digest}=") }),
-        ] {
-            assert_eq!(
-                read(broken.clone()),
-                Err(TokenError::ClaimsMalformed),
-                "{broken}"
-            );
+        assert_eq!(read(json!(null)), Err(TokenError::ClaimsMalformed));
+        assert_eq!(read(json!([])), Err(TokenError::ClaimsMalformed));
+        for method in ["x5t#S256", "jkt"] {
+            for broken in [
+                json!(1),
+                json!(""),
+                json!(digest[1..]),
+                json!(format!("{digest}=")),
+            ] {
+                let cnf = json!({ method: broken });
+                assert_eq!(read(cnf.clone()), Err(TokenError::ClaimsMalformed), "{cnf}");
+            }
         }
     }
 }

@@ -179,7 +179,7 @@ pub(super) fn media_type(typ: &str) -> String {
     }
 }
 
-fn parts(compact: &str) -> Result<(&str, &str, &str), TokenError> {
+pub(super) fn parts(compact: &str) -> Result<(&str, &str, &str), TokenError> {
     let mut parts = compact.split('.');
     match (
         parts.next(),
@@ -197,7 +197,7 @@ fn parts(compact: &str) -> Result<(&str, &str, &str), TokenError> {
     }
 }
 
-fn object(part: &str) -> Result<Map<String, Value>, TokenError> {
+pub(super) fn object(part: &str) -> Result<Map<String, Value>, TokenError> {
     let bytes = base64url::decode(part).ok_or(TokenError::NotBase64url)?;
     strict_json::object(&bytes).map_err(|reason| match reason {
         NotStrict::Json => TokenError::NotJson,

@@ -4,6 +4,7 @@ mod api_key;
 mod bearer;
 mod certificate;
 mod clearance;
+mod dpop;
 mod identity;
 mod issuer;
 mod quota;
@@ -69,6 +70,7 @@ pub fn compile(
     let api_keys = api_key::api_keys(&source, &clearances, &mut problems);
     let certificates = certificate::certificates(&source, &clearances, &mut problems);
     let mut schemes = scheme::schemes(&api, &source, &mut problems);
+    let dpop = dpop::dpop(&source, &mut problems);
     let identity = identity::identity(&source, &mut problems);
     let anomaly = anomaly(&source, model.as_ref(), &mut problems);
     if source.clearances.unclassified.is_some() {
@@ -109,6 +111,7 @@ pub fn compile(
         issuers,
         api_keys,
         certificates,
+        dpop,
         clearances,
         masks,
         plans,

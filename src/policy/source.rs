@@ -8,6 +8,7 @@
 mod api_key;
 mod certificate;
 mod classification;
+mod dpop;
 mod issuer;
 mod keys;
 mod quota;
@@ -27,6 +28,7 @@ use schemars::JsonSchema;
 pub use api_key::{ApiKey, KeySecret};
 pub use certificate::{Certificate, CertificatePattern, ClientCertificates, Xfcc};
 pub use classification::{Classification, ClearanceRule, Clearances, Mask};
+pub use dpop::{Dpop, Nonce, SenderConstraint};
 pub use issuer::{Issuer, Profile};
 pub use keys::{Convention, Discovery, Encoding, Keys, OnMissing, RemoteKeys, SharedSecrets};
 pub use quota::{Plan, QuotaKey, Quotas};
@@ -49,6 +51,10 @@ pub struct Source {
     /// Who may issue tokens for this API.
     #[serde(default)]
     pub issuers: Vec<Issuer>,
+    /// How tokens are taken that are bound to a key of their sender (RFC 9449). Without
+    /// it a token that is bound so is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop: Option<Dpop>,
     /// What satisfies the document's security schemes, by their names. Default: a
     /// scheme that asks for a token takes those of every issuer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -11,8 +11,12 @@ mod api_key;
 mod bearer;
 pub mod cache;
 mod certificate;
+mod credential;
+mod dpop;
 mod identity;
 pub mod keys;
+mod nonce;
+mod replay;
 
 use std::rc::Rc;
 
@@ -182,6 +186,7 @@ fn identify(
                     certificate::check_binding(thumbprint, certificate.as_deref())?;
                     notes.push("bound to the client's certificate");
                 }
+                notes.extend(dpop::check(&identity, screened, world)?);
                 for (scheme, issuers) in token_schemes(access, world) {
                     if identity
                         .issuer

@@ -13,6 +13,7 @@ use crate::policy::Policy;
 use crate::policy::route::template::decode;
 use crate::request::RequestHead;
 use crate::trail::{Stage, Trail};
+use crate::uri::{hex_byte, unescape_unreserved};
 
 /// A request that has one reading. Only [`screen`] makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,44 +194,12 @@ fn as_it_came(target: &[u8]) -> (String, String) {
     }
 }
 
-/// Escapes of unreserved characters become those characters, other escapes get
-/// upper-case digits (RFC 3986 §6.2.2.1, §6.2.2.2). `None`: a broken escape, or
-/// one of a control character.
-fn unescape_unreserved(text: &str) -> Option<String> {
-    if !text.contains('%') {
-        return Some(text.to_string());
-    }
-    let mut parts = text.split('%');
-    let mut out = parts.next()?.to_string();
-    for part in parts {
-        let (digits, rest) = part.split_at_checked(2)?;
-        let byte = hex_byte(digits)?;
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                out.push(char::from(byte))
-            }
-            byte if byte.is_ascii_control() => return None,
-            byte => out.push_str(&format!("%{byte:02X}")),
-        }
-        out.push_str(rest);
-    }
-    Some(out)
-}
-
 /// `%25` before two hexadecimal digits: whoever decodes twice reads something else.
 fn encodes_an_escape(path: &str) -> bool {
     path.split("%25").skip(1).any(|rest| {
         rest.split_at_checked(2)
             .is_some_and(|(digits, _)| hex_byte(digits).is_some())
     })
-}
-
-fn hex_byte(digits: &str) -> Option<u8> {
-    // from_str_radix would take a sign.
-    digits
-        .bytes()
-        .all(|digit| digit.is_ascii_hexdigit())
-        .then(|| u8::from_str_radix(digits, 16).ok())?
 }
 
 /// As a form is decoded: a plus sign is a space.

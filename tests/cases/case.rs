@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::outcome::Expectation;
+use super::proof::DpopProof;
 use super::token::{self, Token};
 
 /// One case.
@@ -107,6 +108,10 @@ pub(crate) struct Request {
     /// What goes into `authorization`.
     #[serde(default)]
     token: Option<Token>,
+    /// Proofs of possession of the key that the token is bound to; with them, be there
+    /// one or none, the token goes by the scheme `DPoP`.
+    #[serde(default)]
+    proofs: Option<Vec<DpopProof>>,
     /// The body: a text as it is, anything else as JSON.
     #[serde(default)]
     body: Value,
@@ -264,7 +269,17 @@ impl Request {
             fields.extend(values.into_iter().map(|value| (name.clone(), value)));
         }
         if let Some(token) = &self.token {
-            let value = format!("Bearer {}", token.mint(client, now));
+            let token = token.mint(client, now);
+            let scheme = match &self.proofs {
+                Some(_) => "DPoP",
+                None => "Bearer",
+            };
+            for proof in self.proofs.iter().flatten() {
+                let request = (self.method.as_str(), self.path.as_str());
+                let proof = proof.mint(client, request, &token, now);
+                fields.push(("dpop".into(), proof.into_bytes()));
+            }
+            let value = format!("{scheme} {token}");
             fields.push(("authorization".into(), value.into_bytes()));
         }
         let body = self.body();

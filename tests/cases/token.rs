@@ -29,6 +29,8 @@ pub(crate) struct Token {
     begins_in: Option<i64>,
     /// The name of the key that signs.
     key: Option<String>,
+    /// The name of the key that it is bound to (`cnf.jkt`).
+    bound: Option<String>,
     /// Claims that are changed after it was signed.
     forged: Map<String, Value>,
     /// The payload's text, in the place of claims.
@@ -61,6 +63,9 @@ impl Token {
         if self.padding > 0 {
             claims["padding"] = "x".repeat(self.padding).into();
         }
+        if let Some(name) = &self.bound {
+            claims["cnf"] = json!({ "jkt": thumbprint(name) });
+        }
         change(&mut claims, &self.claims);
         let payload = self.payload.clone().unwrap_or_else(|| claims.to_string());
         let input = format!("{}.{}", encode(header.to_string()), encode(&payload));
@@ -89,7 +94,18 @@ fn algorithm(name: &str) -> &'static str {
     }
 }
 
-fn public(name: &str) -> Value {
+/// The members that RFC 7638 §3.2 takes, in its order.
+fn thumbprint(name: &str) -> String {
+    let key = public(name);
+    let members: Vec<String> = ["crv", "kty", "x", "y"]
+        .iter()
+        .filter(|member| !key[**member].is_null())
+        .map(|member| format!("\"{member}\":{}", key[*member]))
+        .collect();
+    encode(Sha256::digest(format!("{{{}}}", members.join(","))))
+}
+
+pub(crate) fn public(name: &str) -> Value {
     if name.starts_with("ed") {
         let point = encode(ed25519(name).pk.as_ref());
         return json!({ "kty": "OKP", "crv": "Ed25519", "kid": name, "alg": "EdDSA", "x": point });
@@ -108,7 +124,7 @@ fn public(name: &str) -> Value {
     })
 }
 
-fn sign(name: &str, input: &[u8]) -> Vec<u8> {
+pub(crate) fn sign(name: &str, input: &[u8]) -> Vec<u8> {
     if name.starts_with("ed") {
         return ed25519(name).sk.sign(input, None).to_vec();
     }
@@ -143,7 +159,7 @@ fn seed(name: &str) -> [u8; 32] {
     Sha256::digest(name.as_bytes()).into()
 }
 
-fn change(target: &mut Value, changes: &Map<String, Value>) {
+pub(crate) fn change(target: &mut Value, changes: &Map<String, Value>) {
     for (name, value) in changes {
         if value.is_null() {
             target.as_object_mut().unwrap().remove(name);
@@ -153,6 +169,6 @@ fn change(target: &mut Value, changes: &Map<String, Value>) {
     }
 }
 
-fn encode(bytes: impl AsRef<[u8]>) -> String {
+pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }

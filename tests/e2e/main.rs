@@ -21,6 +21,7 @@ mod attacks;
 mod audit;
 mod bare;
 mod cases;
+mod dpop;
 mod harness;
 mod hygiene;
 mod issuers;

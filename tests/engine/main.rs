@@ -17,6 +17,8 @@ mod case;
 mod model;
 #[path = "../cases/outcome.rs"]
 mod outcome;
+#[path = "../cases/proof.rs"]
+mod proof;
 #[path = "../cases/token.rs"]
 mod token;
 

@@ -3,6 +3,7 @@
 //! A document and a policy say together who may do what. Here both are read as one,
 //! so that a person can check the whole without running a request.
 
+use super::possession;
 use crate::policy::api::{BodyStep, ClaimRule, Location, StepUp};
 use crate::policy::rule::Verdict;
 use crate::policy::{Access, Demand, Operation, Policy, Proof};
@@ -12,6 +13,7 @@ pub(super) fn sentences(operation: &Operation, policy: &Policy) -> Vec<String> {
     let mut sentences = Vec::new();
     sentences.push(format!("path: {}", operation.path));
     credentials(&operation.access, policy, &mut sentences);
+    sentences.extend(possession::sentences(&operation.access, policy));
     if !operation.roles.is_empty() {
         let roles = operation.roles.iter().map(|role| format!("`{role}`"));
         sentences.push(format!("role: {}", one_of(roles.collect())));

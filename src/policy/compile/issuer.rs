@@ -45,6 +45,7 @@ pub(super) fn issuer(
         skew: written.clock_skew.duration(),
         max_age: written.max_age.map(source::Span::duration),
         max_token_bytes: usize::try_from(written.max_token_bytes).unwrap_or(usize::MAX),
+        sender_constraint: written.sender_constraint,
         keys,
     })
 }

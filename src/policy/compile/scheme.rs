@@ -7,7 +7,7 @@ use crate::denial::{Challenges, Offer};
 use crate::policy::api::{self, Api, Credential, Location};
 use crate::policy::credential::Carrier;
 use crate::policy::problem::Problems;
-use crate::policy::source::{self, Source};
+use crate::policy::source::{self, SenderConstraint, Source};
 use crate::policy::{Access, Demand, Issuer, Proof, Scheme};
 
 /// Every scheme of the document, in its order.
@@ -225,16 +225,18 @@ fn challenges(access: &Access, schemes: &[Scheme], source: &Source) -> Challenge
         .iter()
         .filter_map(|place| schemes.get(*place))
     {
-        let offer = match &scheme.proof {
-            Proof::Token { .. } => Offer::Bearer,
-            Proof::ApiKey { carrier, .. } => Offer::ApiKey {
+        let offered = match &scheme.proof {
+            Proof::Token { issuers } => token_offers(issuers, source),
+            Proof::ApiKey { carrier, .. } => vec![Offer::ApiKey {
                 place: carrier.location.word(),
                 name: carrier.name.clone(),
-            },
-            Proof::Certificate { .. } => Offer::Certificate,
+            }],
+            Proof::Certificate { .. } => vec![Offer::Certificate],
         };
-        if !offers.contains(&offer) {
-            offers.push(offer);
+        for offer in offered {
+            if !offers.contains(&offer) {
+                offers.push(offer);
+            }
         }
     }
     let carries_scopes = |demand: &&Demand| {
@@ -252,6 +254,30 @@ fn challenges(access: &Access, schemes: &[Scheme], source: &Source) -> Challenge
         scope: scope.unwrap_or_default(),
         resource_metadata: source.resource_metadata.clone(),
     }
+}
+
+/// In which manners the tokens of some issuers can be sent.
+fn token_offers(issuers: &[usize], source: &Source) -> Vec<Offer> {
+    let constraints: Vec<SenderConstraint> = issuers
+        .iter()
+        .filter_map(|place| source.issuers.get(*place))
+        .map(|issuer| issuer.sender_constraint)
+        .collect();
+    let takes = |refused: SenderConstraint| constraints.iter().any(|one| *one != refused);
+    let dpop = source
+        .dpop
+        .as_ref()
+        .filter(|_| takes(SenderConstraint::Mtls));
+    // Without an issuer there is no token, and there must be some challenge.
+    let bearer = dpop.is_none() || takes(SenderConstraint::Dpop);
+    let dpop = dpop.map(|dpop| Offer::Dpop {
+        algorithms: dpop.algorithms.join(" "),
+    });
+    bearer
+        .then_some(Offer::Bearer)
+        .into_iter()
+        .chain(dpop)
+        .collect()
 }
 
 #[cfg(test)]

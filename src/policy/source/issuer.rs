@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
 
-use super::{Keys, Span};
+use super::{Keys, SenderConstraint, Span};
 
 /// One party whose signed tokens are believed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ pub struct Issuer {
     #[serde(default = "default_max_token_bytes")]
     #[cfg_attr(not(target_family = "wasm"), schemars(range(min = 256, max = 65_536)))]
     pub max_token_bytes: u32,
+    /// What the tokens must be bound to. A token that is bound must be proven in any case.
+    #[serde(default, skip_serializing_if = "SenderConstraint::is_optional")]
+    pub sender_constraint: SenderConstraint,
     /// Where the verification keys come from: exactly one of `file`, `inline`, `remote`,
     /// `discovery`, `secret`.
     pub keys: Keys,

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 
+use super::credential::{Credential, credential};
 use super::identity::pseudonym;
 use super::keys::CONFIGURED;
 use super::{Identity, KeysNeeded, Kind, Needed, Presented, Waited, cache};
@@ -23,10 +24,10 @@ pub(super) fn present(
     world: &World,
     waited: Waited,
 ) -> Result<Presented, Denial> {
-    let compact = match credential(head) {
+    let compact = match credential(head, world.policy.dpop.is_some()) {
         Credential::None => return Ok(Presented::Nothing),
         Credential::Malformed => return Err(Denial::BadCredential),
-        Credential::Bearer(compact) => compact,
+        Credential::Token(_, compact) => compact,
     };
     let digest: [u8; 32] = Sha256::digest(compact.as_bytes()).into();
     let known = world
@@ -123,33 +124,6 @@ fn accepted(
     }
 }
 
-enum Credential<'a> {
-    None,
-    Bearer(&'a str),
-    Malformed,
-}
-
-/// RFC 6750 §2.1. Another scheme is no credential to us, and is challenged.
-fn credential(head: &RequestHead) -> Credential<'_> {
-    let mut values = head.headers.all("authorization");
-    let Some(value) = values.next() else {
-        return Credential::None;
-    };
-    let (Ok(value), None) = (std::str::from_utf8(value), values.next()) else {
-        return Credential::Malformed;
-    };
-    let (scheme, token) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Credential::None;
-    }
-    let token = token.trim_start_matches(' ');
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
-    if token.is_empty() || !token.bytes().all(plain) {
-        return Credential::Malformed;
-    }
-    Credential::Bearer(token)
-}
-
 /// `iss` is read before the signature is checked only to choose the keys that
 /// will check it; [`Claims::check`] compares it again.
 fn issuer_of<'p>(
@@ -221,46 +195,4 @@ fn identity(
 fn kept(claims: &Claims, policy: &Policy) -> serde_json::Map<String, serde_json::Value> {
     let keep = |name: &String| Some((name.clone(), claims.claim(&[name])?.clone()));
     policy.kept_claims.iter().filter_map(keep).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::request::Headers;
-
-    fn read(values: &[&str]) -> String {
-        let fields = values
-            .iter()
-            .map(|value| ("authorization".to_string(), value.as_bytes().to_vec()));
-        let head = RequestHead {
-            headers: Headers::new(fields.collect()),
-            ..RequestHead::default()
-        };
-        match credential(&head) {
-            Credential::None => "none".into(),
-            Credential::Malformed => "malformed".into(),
-            Credential::Bearer(token) => token.into(),
-        }
-    }
-
-    #[test]
-    fn the_scheme_is_read_as_rfc_6750_writes_it() {
-        assert_eq!(read(&["Bearer a.b.c"]), "a.b.c");
-        assert_eq!(read(&["bEARER  a.b.c"]), "a.b.c");
-        assert_eq!(read(&["Basic dTpw"]), "none");
-        assert_eq!(read(&[]), "none");
-    }
-
-    #[test]
-    fn a_credential_that_could_be_read_twice_is_malformed() {
-        for values in [
-            &["Bearer"][..],
-            &["Bearer "],
-            &["Bearer a b"],
-            &["Bearer a,Bearer b"],
-            &["Bearer a", "Bearer b"],
-        ] {
-            assert_eq!(read(values), "malformed", "{values:?}");
-        }
-    }
 }

@@ -86,19 +86,44 @@ impl Idp {
 
     /// An access token for any of the provider's resources.
     pub(crate) async fn token_for(&self, resource: &str, client: &str, scope: &str) -> String {
+        let answer = self.ask_for_token(resource, client, scope, None).await;
+        answer["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// An access token for the shop that is bound to the key of this DPoP proof.
+    pub(crate) async fn bound_token(&self, client: &str, scope: &str, proof: &str) -> String {
+        let resource = "https://shop.example.test/es256";
+        let answer = self
+            .ask_for_token(resource, client, scope, Some(proof))
+            .await;
+        assert_eq!(answer["token_type"], "DPoP");
+        answer["access_token"].as_str().unwrap().to_owned()
+    }
+
+    async fn ask_for_token(
+        &self,
+        resource: &str,
+        client: &str,
+        scope: &str,
+        proof: Option<&str>,
+    ) -> Value {
         let secret = STANDARD.encode(format!("{client}:{client}-secret"));
         let form = format!(
             "grant_type=client_credentials&resource={resource}&scope={}",
             scope.replace(' ', "+")
         );
-        let answer = Ask::post("/token")
+        let mut ask = Ask::post("/token")
             .header("authorization", format!("Basic {secret}"))
             .header("content-type", "application/x-www-form-urlencoded")
-            .body(form)
-            .send(self.address)
-            .await;
+            .header("host", "idp.example.test")
+            .header("x-forwarded-proto", "https")
+            .body(form);
+        if let Some(proof) = proof {
+            ask = ask.header("dpop", proof);
+        }
+        let answer = ask.send(self.address).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
-        answer.json()["access_token"].as_str().unwrap().to_owned()
+        answer.json()
     }
 
     /// A token no honest provider would give: any claims and headers, signed with the
