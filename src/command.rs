@@ -7,6 +7,7 @@ pub mod assemble;
 pub mod build;
 pub mod check;
 pub mod explain;
+pub mod jwks;
 pub mod key;
 pub mod metadata;
 pub mod report;
@@ -33,6 +34,7 @@ enum Command {
     Build(build::Build),
     Check(check::Check),
     Explain(explain::Explain),
+    Jwks(jwks::Jwks),
     Metadata(metadata::Metadata),
     Train(train::Train),
     Token(token::Token),
@@ -46,6 +48,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Command::Build(args) => build::run(args),
         Command::Check(args) => check::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Jwks(args) => jwks::run(args),
         Command::Metadata(args) => metadata::run(args),
         Command::Train(args) => train::run(args),
         Command::Token(args) => token::run(args),

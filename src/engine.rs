@@ -15,6 +15,7 @@ use crate::request::{RequestHead, ResponseHead};
 use crate::stage::authn::cache::TokenCache;
 use crate::stage::authn::keys::KeyRing;
 use crate::stage::authn::{self, Authenticated, Caller, Needed, Waited};
+use crate::stage::hand_over;
 use crate::stage::hygiene::{self, Screened};
 use crate::stage::masking::{self, Treatment};
 use crate::stage::{self, Admission, Admitted, Candidate};
@@ -192,7 +193,7 @@ fn decide(
 ) -> (Flow, Step) {
     match consider(&screened, world, waited, trail) {
         Ok(Considered::Admitted(admitted, caller)) => {
-            release(&screened, admitted, &caller, world.policy, trail)
+            release(&screened, admitted, &caller, world, trail)
         }
         Ok(Considered::Candidate(candidate)) if screened.head().end_of_stream => {
             judge(&screened, candidate, &[], world, trail)
@@ -255,7 +256,7 @@ fn judge(
 ) -> (Flow, Step) {
     let caller = candidate.caller().clone();
     match candidate.judge(screened, body, world.policy, trail) {
-        Ok(admitted) => release(screened, admitted, &caller, world.policy, trail),
+        Ok(admitted) => release(screened, admitted, &caller, world, trail),
         Err(denial) => (Flow::Refused, Step::Reply(denial)),
     }
 }
@@ -265,12 +266,13 @@ fn release(
     screened: &Screened,
     admitted: Admitted,
     caller: &Caller,
-    policy: &Policy,
+    world: &World,
     trail: &mut Trail,
 ) -> (Flow, Step) {
     trail.admit();
-    let edits = request_edits(screened, &admitted, caller, policy);
-    if masking::concerns(&admitted, policy) {
+    let mut edits = request_edits(screened, &admitted, caller, world.policy);
+    hand_over::apply(screened, caller, world, &mut edits);
+    if masking::concerns(&admitted, world.policy) {
         return (Flow::Admitted(admitted), Step::Continue(edits));
     }
     trail.pass(Stage::Masking, "nothing to hide");

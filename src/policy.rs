@@ -9,6 +9,7 @@ pub mod address;
 pub mod api;
 pub mod compile;
 pub mod credential;
+mod hand_over;
 #[cfg(not(target_family = "wasm"))]
 pub mod openapi;
 pub mod plugin;
@@ -27,13 +28,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::fetch::Schedule;
-use crate::jose::{Algorithm, Claims, KeySet, SharedSecret};
+use crate::jose::{Algorithm, KeySet, SharedSecret};
 use crate::mask::{self, Table};
 use crate::model::Model;
 pub use access::{Access, Demand, Proof, Requirement, Scheme};
 use address::Address;
 use api::{BodyClaim, Location, Parameter, Response, StepUp};
 use credential::{ApiKeys, Certificates};
+pub use hand_over::{Assertion, HandOver, IdentityHeader};
 pub use possession::Dpop;
 pub use role::Roles;
 use route::Router;
@@ -76,6 +78,8 @@ pub struct Policy {
     pub slots: u32,
     /// Headers that tell the upstream who calls.
     pub identity: Vec<IdentityHeader>,
+    /// What the upstream gets of the credentials, or in their place.
+    pub hand_over: HandOver,
     /// Which roles a caller has.
     pub roles: Roles,
     /// Conditions on caller, request and time.
@@ -255,33 +259,6 @@ pub struct Plan {
     pub key: QuotaKey,
 }
 
-/// A header that tells the upstream who calls.
-#[derive(Debug)]
-pub struct IdentityHeader {
-    /// Its name, in lower case.
-    pub name: String,
-    /// The claim that fills it.
-    pub claim: String,
-}
-
-impl IdentityHeader {
-    /// The header's value. Whatever is not visible ASCII is percent-encoded, so
-    /// that no claim can break out of the header.
-    pub fn value(&self, claims: &Claims) -> Option<String> {
-        let text = match self.claim.as_str() {
-            "scope" => claims.scopes().collect::<Vec<_>>().join(" "),
-            "client_id" => claims.client_id()?.to_string(),
-            claim => text_of(claims.claim(&[claim])?)?,
-        };
-        Some(encode_header(&text))
-    }
-
-    /// The same of claims that stand in the policy.
-    pub fn value_in(&self, claims: &serde_json::Map<String, serde_json::Value>) -> Option<String> {
-        Some(encode_header(&text_of(claims.get(&self.claim)?)?))
-    }
-}
-
 /// The learned model and where it draws the line.
 #[derive(Debug)]
 pub struct Anomaly {
@@ -289,20 +266,6 @@ pub struct Anomaly {
     pub model: Model,
     /// The score above which a request counts as odd.
     pub threshold: f32,
-}
-
-fn text_of(claim: &serde_json::Value) -> Option<String> {
-    use serde_json::Value;
-    match claim {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(truth) => Some(truth.to_string()),
-        Value::Array(elements) => {
-            let texts: Vec<String> = elements.iter().filter_map(text_of).collect();
-            Some(texts.join(" "))
-        }
-        Value::Object(_) | Value::Null => None,
-    }
 }
 
 /// Percent-encodes what is not visible ASCII or a space between words.
@@ -324,20 +287,10 @@ pub const OPERATION_HEADER: &str = "x-portcullis-operation";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn no_claim_breaks_out_of_its_header() {
         assert_eq!(encode_header("a b\r\nx: y%"), "a b%0D%0Ax: y%25");
         assert_eq!(encode_header("caf\u{e9}"), "caf%C3%A9");
-    }
-
-    #[test]
-    fn claims_become_text() {
-        assert_eq!(
-            text_of(&json!(["a", 1, true, {"x": 1}])),
-            Some("a 1 true".into())
-        );
-        assert_eq!(text_of(&json!({"x": 1})), None);
     }
 }

@@ -7,6 +7,7 @@
 //! | [`authn`] | `Screened`, the operation's requirements | [`Caller`](authn::Caller) |
 //! | [`authz`], [`quota`], [`anomaly`] | `Caller` | leave to go on |
 //! | all of them | | [`Admitted`], which alone reaches the upstream |
+//! | [`hand_over`] | `Screened`, `Caller` | what the upstream gets of credentials |
 //! | [`masking`] | `Admitted`, the response | what the caller may see |
 //!
 //! The types have private constructors: what needs an authenticated caller takes
@@ -15,6 +16,7 @@
 pub mod anomaly;
 pub mod authn;
 pub mod authz;
+pub mod hand_over;
 pub mod hygiene;
 pub mod masking;
 pub mod quota;

@@ -7,6 +7,7 @@
 mod issuer;
 mod operation;
 mod possession;
+mod upstream;
 mod words;
 
 use std::cell::RefCell;

@@ -5,6 +5,7 @@ mod bearer;
 mod certificate;
 mod clearance;
 mod dpop;
+pub mod hand_over;
 mod identity;
 mod issuer;
 mod quota;
@@ -72,6 +73,7 @@ pub fn compile(
     let mut schemes = scheme::schemes(&api, &source, &mut problems);
     let dpop = dpop::dpop(&source, &mut problems);
     let identity = identity::identity(&source, &mut problems);
+    let hand_over = hand_over::hand_over(&source, environment, &mut problems);
     let anomaly = anomaly(&source, model.as_ref(), &mut problems);
     if source.clearances.unclassified.is_some() {
         mask_everything(&mut api);
@@ -81,6 +83,10 @@ pub fn compile(
     rule::check_defaults(&source, &mut problems);
     let mut kept_claims = kept_claims(&api, &roles);
     kept_claims.extend(rule::claims(&rules, roles.claim.first()));
+    if let Some(assertion) = &hand_over.assertion {
+        kept_claims.insert("sub".into());
+        kept_claims.extend(assertion.claims.iter().cloned());
+    }
     let masks = masks(&api, &clearances, &mut problems);
     let router = Router::new(&api.operations)
         .map_err(|found| problems.extend(found))
@@ -117,6 +123,7 @@ pub fn compile(
         plans,
         slots: source.quotas.slots,
         identity,
+        hand_over,
         roles,
         rules,
         kept_claims,

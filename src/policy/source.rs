@@ -9,6 +9,7 @@ mod api_key;
 mod certificate;
 mod classification;
 mod dpop;
+mod hand_over;
 mod issuer;
 mod keys;
 mod quota;
@@ -29,6 +30,7 @@ pub use api_key::{ApiKey, KeySecret};
 pub use certificate::{Certificate, CertificatePattern, ClientCertificates, Xfcc};
 pub use classification::{Classification, ClearanceRule, Clearances, Mask};
 pub use dpop::{Dpop, Nonce, SenderConstraint};
+pub use hand_over::{Assertion, Form, HandOver, HeaderClaim, TokenHandOver};
 pub use issuer::{Issuer, Profile};
 pub use keys::{Convention, Discovery, Encoding, Keys, OnMissing, RemoteKeys, SharedSecrets};
 pub use quota::{Plan, QuotaKey, Quotas};
@@ -83,7 +85,10 @@ pub struct Source {
     pub quotas: Quotas,
     /// Header for the upstream, and the claim that fills it. Clients cannot set these headers.
     #[serde(default = "default_identity_headers")]
-    pub identity_headers: BTreeMap<String, String>,
+    pub identity_headers: BTreeMap<String, HeaderClaim>,
+    /// What the upstream gets of the credentials, or in their place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hand_over: Option<HandOver>,
     /// Which roles a caller has, for the document's `x-roles`.
     #[serde(default)]
     pub roles: Roles,
@@ -114,6 +119,12 @@ impl Source {
                 let path = |value| format!("policy.issuers[{index}].keys.secret.values[{value}]");
                 let values = shared.values.iter_mut().enumerate();
                 secrets.extend(values.map(|(value, secret)| (path(value), secret)));
+            }
+        }
+        let hand_over = self.hand_over.as_mut();
+        if let Some(assertion) = hand_over.and_then(|hand_over| hand_over.assertion.as_mut()) {
+            for (index, key) in assertion.keys.iter_mut().enumerate() {
+                secrets.push((format!("policy.hand_over.assertion.keys[{index}]"), key));
             }
         }
         secrets
@@ -176,13 +187,13 @@ pub struct Anomaly {
     pub threshold: Option<f32>,
 }
 
-fn default_identity_headers() -> BTreeMap<String, String> {
+fn default_identity_headers() -> BTreeMap<String, HeaderClaim> {
     [
         ("x-portcullis-subject", "sub"),
         ("x-portcullis-client", "client_id"),
         ("x-portcullis-issuer", "iss"),
         ("x-portcullis-scopes", "scope"),
     ]
-    .map(|(header, claim)| (header.to_string(), claim.to_string()))
+    .map(|(header, claim)| (header.to_string(), HeaderClaim::Name(claim.to_string())))
     .into()
 }

@@ -220,6 +220,7 @@ fn gateway_only(head: &RequestHead, policy: &Policy) -> Vec<String> {
         dashed.starts_with("x-portcullis-")
             || (disbelieved && dashed == xfcc::HEADER)
             || policy.identity.iter().any(|header| header.name == dashed)
+            || policy.hand_over.header() == Some(dashed.as_str())
     };
     let mut names: Vec<String> = head
         .headers

@@ -14,22 +14,23 @@ use crate::harness::{Answer, Ask, Idp, now, run};
 use crate::shop::Shop;
 
 /// Whoever holds a key.
-struct Holder(SigningKey);
+pub(crate) struct Holder(SigningKey);
 
 impl Holder {
-    fn new(name: &str) -> Self {
+    /// The holder of the key that is made from this name.
+    pub(crate) fn new(name: &str) -> Self {
         Self(SigningKey::from_slice(&Sha256::digest(name)).unwrap())
     }
 
     /// A token of the provider's that is bound to the key.
-    async fn token(&self, idp: &Idp) -> String {
+    pub(crate) async fn token(&self, idp: &Idp) -> String {
         let uri = format!("{}/token", Idp::ISSUER);
         let proof = self.proof("POST", &uri, json!({}));
         idp.bound_token("storefront", "orders:read", &proof).await
     }
 
     /// A proof for a GET of an order with this token.
-    fn for_order(&self, token: &str) -> String {
+    pub(crate) fn for_order(&self, token: &str) -> String {
         let ath = encode(Sha256::digest(token));
         self.proof("GET", ORDER, json!({ "ath": ath }))
     }

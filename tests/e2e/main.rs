@@ -22,6 +22,7 @@ mod audit;
 mod bare;
 mod cases;
 mod dpop;
+mod hand_over;
 mod harness;
 mod hygiene;
 mod issuers;

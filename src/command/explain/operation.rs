@@ -3,7 +3,7 @@
 //! A document and a policy say together who may do what. Here both are read as one,
 //! so that a person can check the whole without running a request.
 
-use super::possession;
+use super::{possession, upstream};
 use crate::policy::api::{BodyStep, ClaimRule, Location, StepUp};
 use crate::policy::rule::Verdict;
 use crate::policy::{Access, Demand, Operation, Policy, Proof};
@@ -26,6 +26,7 @@ pub(super) fn sentences(operation: &Operation, policy: &Policy) -> Vec<String> {
     if let Some(plan) = operation.plan.and_then(|plan| policy.plans.get(plan)) {
         sentences.push(format!("quota: plan `{}`", plan.name));
     }
+    sentences.extend(upstream::sentences(policy));
     sentences
 }
 

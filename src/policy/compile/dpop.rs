@@ -81,8 +81,15 @@ mod tests {
                 "max_age": "1ms",
             });
         });
-        assert_eq!(found.len(), 4, "{found:?}");
-        assert!(found[0].starts_with("policy.dpop.origins[0]: `https://a.example/v1` is not"));
+        assert_eq!(
+            found,
+            [
+                "policy.dpop.origins[0]",
+                "policy.dpop.origins[1]",
+                "policy.dpop.max_age",
+                "policy.dpop.algorithms[0]",
+            ]
+        );
     }
 
     #[test]
@@ -90,11 +97,7 @@ mod tests {
         let demand = |document: &mut serde_json::Value| {
             document["policy"]["issuers"][0]["sender_constraint"] = json!("dpop");
         };
-        let found = complaints(demand);
-        assert!(
-            found[0].starts_with("policy.issuers[0].sender_constraint: "),
-            "{found:?}"
-        );
+        assert_eq!(complaints(demand), ["policy.issuers[0].sender_constraint"]);
         let mut document = sample();
         demand(&mut document);
         document["policy"]["dpop"] = json!({ "origins": ["https://a.example"] });

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use super::Identity;
 use super::keys::KeyRing;
+use crate::stage::hand_over::assertion::Assertions;
 use crate::time::Time;
 
 /// A verified token.
@@ -30,6 +31,8 @@ pub struct Entry {
 pub struct TokenCache {
     young: HashMap<[u8; 32], Entry>,
     old: HashMap<[u8; 32], Entry>,
+    /// What was said of their bearers to the upstream.
+    pub(in crate::stage) assertions: Assertions,
 }
 
 impl TokenCache {

@@ -46,8 +46,9 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What stands for the issuer in a pseudonym, where there is none.
-    fn name(self) -> &'static str {
+    /// Its name, for the upstream; in a pseudonym it stands for the issuer, where there
+    /// is none.
+    pub fn name(self) -> &'static str {
         match self {
             Kind::Token => "token",
             Kind::ApiKey => "api-key",

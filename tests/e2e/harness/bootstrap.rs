@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use portcullis::policy::openapi;
 use serde_json::{Map, Value, json};
 
 use super::gateway::{Tls, merge};
@@ -96,21 +97,33 @@ impl Listener<'_> {
                 "virtual_hosts": [{
                     "name": "all",
                     "domains": ["*"],
-                    "routes": [{
-                        "match": { "prefix": "/" },
-                        "route": { "cluster": "upstream", "timeout": "20s" },
-                        // An HTTP/1.1 upstream sends trailers only to who asks for them.
-                        "request_headers_to_add": [{
-                            "header": { "key": "te", "value": "trailers" },
-                            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-                        }],
-                    }],
+                    "routes": self.routes(),
                 }],
             },
             "http_filters": filters,
         });
         merge(&mut manager, &self.tls.manager);
         manager
+    }
+
+    /// Those of `envoy/hand-over` if a case publishes the gateway's keys; without them
+    /// all goes to the upstream.
+    fn routes(&self) -> Vec<Value> {
+        let jwks = self.directory.join(JWKS);
+        let text = ROUTES.replace("${JWKS}", jwks.to_str().unwrap());
+        let mut example = openapi::read(&text).unwrap();
+        let Value::Array(mut routes) = example["virtual_hosts"][0]["routes"].take() else {
+            panic!("the example has no routes");
+        };
+        if !jwks.exists() {
+            routes.remove(0);
+        }
+        // An HTTP/1.1 upstream sends trailers only to who asks for them.
+        routes.last_mut().unwrap()["request_headers_to_add"] = json!([{
+            "header": { "key": "te", "value": "trailers" },
+            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+        }]);
+        routes
     }
 }
 
@@ -187,6 +200,11 @@ pub(super) fn socket(address: SocketAddr) -> Value {
 
 /// The file that Envoy watches for its listener.
 pub(super) const LISTENERS: &str = "listeners.json";
+
+const ROUTES: &str = include_str!("../../../envoy/hand-over/routes.yaml");
+
+/// The gateway's public keys, if a case publishes them.
+const JWKS: &str = "gateway-jwks.json";
 
 /// The file that the audit records go to.
 pub(super) const AUDIT: &str = "audit.log";
