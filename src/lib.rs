@@ -31,6 +31,7 @@ pub mod forest;
 pub mod hex;
 pub mod jose;
 pub mod keyed;
+pub mod lockout;
 pub mod mask;
 pub mod model;
 pub mod network;
