@@ -8,6 +8,8 @@
 mod clock;
 #[path = "micro/exchange.rs"]
 mod exchange;
+#[path = "micro/places.rs"]
+mod places;
 #[path = "micro/rule.rs"]
 mod rule;
 
@@ -75,6 +77,7 @@ fn run() -> Result<()> {
             exchange::lines(token, jwks, |name, call| line(name, call))?;
         }
     }
+    places::lines(|name, call| line(name, call))?;
     rule::lines(|name, call| line(name, call))
 }
 

@@ -4,6 +4,8 @@
 //! TZ string such as `CET-1CEST,M3.5.0,M10.5.0/3`. The filter has no database: it
 //! reckons by the rule, which holds until a government changes it.
 
+pub mod opening;
+
 use std::fmt;
 
 use jiff::Timestamp;

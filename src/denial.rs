@@ -30,6 +30,26 @@ pub enum Denial {
         /// The value of the `Allow` header (RFC 9110 §10.2.1).
         allow: String,
     },
+    /// The client's address may not ask.
+    AddressForbidden,
+    /// The client's country may not ask, or is not known.
+    CountryForbidden,
+    /// The client's program may not ask.
+    AgentForbidden,
+    /// The operation is closed until the policy says otherwise.
+    OperationClosed,
+    /// The operation is being maintained.
+    UnderMaintenance {
+        /// When the maintenance is over.
+        retry_after_seconds: u64,
+    },
+    /// The operation is not open at this time.
+    OutsideHours,
+    /// Whoever asks failed to authenticate too often.
+    LockedOut {
+        /// When the next attempt will be looked at.
+        retry_after_seconds: u64,
+    },
     /// The operation needs a credential and none came, or not all that it needs.
     NoCredential,
     /// The operation needs a certificate, and nobody is known by the one that came.
@@ -119,7 +139,7 @@ pub enum Malformed {
     HeaderValue,
     /// A header that must come once came more than once.
     RepeatedHeader,
-    /// The client's address could not be read.
+    /// The client's address could not be read, or not be followed through the proxies.
     Address,
 }
 
@@ -173,6 +193,15 @@ impl Denial {
             Denial::MethodNotDeclared { .. } => {
                 (405, "method_not_declared", problem::METHOD_NOT_DECLARED)
             }
+            Denial::AddressForbidden => (403, "address_forbidden", problem::FORBIDDEN),
+            Denial::CountryForbidden => (403, "country_forbidden", problem::FORBIDDEN),
+            Denial::AgentForbidden => (403, "agent_forbidden", problem::FORBIDDEN),
+            Denial::OperationClosed => (503, "operation_closed", problem::OPERATION_CLOSED),
+            Denial::UnderMaintenance { .. } => {
+                (503, "under_maintenance", problem::UNDER_MAINTENANCE)
+            }
+            Denial::OutsideHours => (403, "outside_hours", problem::OUTSIDE_HOURS),
+            Denial::LockedOut { .. } => (429, "locked_out", problem::LOCKED_OUT),
             Denial::NoCredential => (401, "credential_missing", problem::CREDENTIAL_MISSING),
             Denial::UnknownCertificate => (401, "certificate_unknown", problem::CREDENTIAL_MISSING),
             Denial::BadCertificate => (400, "certificate_malformed", problem::MALFORMED_REQUEST),
@@ -252,7 +281,13 @@ impl Denial {
     fn headers(&self) -> Option<(&'static str, String)> {
         match self {
             Denial::MethodNotDeclared { allow } => Some(("allow", allow.clone())),
-            Denial::QuotaExceeded {
+            Denial::UnderMaintenance {
+                retry_after_seconds,
+            }
+            | Denial::LockedOut {
+                retry_after_seconds,
+            }
+            | Denial::QuotaExceeded {
                 retry_after_seconds,
             } => Some(("retry-after", retry_after_seconds.to_string())),
             Denial::KeysUnavailable | Denial::QuotaUncounted | Denial::ProofUncounted => {

@@ -17,6 +17,7 @@ use crate::stage::authn::keys::KeyRing;
 use crate::stage::authn::{self, Authenticated, Caller, Needed, Waited};
 use crate::stage::hand_over;
 use crate::stage::hygiene::{self, Screened};
+use crate::stage::lockout;
 use crate::stage::masking::{self, Treatment};
 use crate::stage::{self, Admission, Admitted, Candidate};
 use crate::store::Store;
@@ -227,16 +228,19 @@ fn consider(
 ) -> Result<Considered, Denial> {
     let policy = world.policy;
     let route = if waited != Waited::default() {
-        // It was found and recorded before the wait.
+        // It was found, asked and recorded before the wait.
         stage::route(screened, policy, &mut Trail::default())?
     } else {
-        stage::route(screened, policy, trail)?
+        let route = stage::route(screened, policy, trail)?;
+        stage::approach(screened, route.as_ref().map(|found| found.1), world, trail)?;
+        route
     };
     let access = route
         .as_ref()
         .map_or(&policy.undeclared, |(_, operation, _)| &operation.access);
     trail.challenges = Rc::clone(&access.challenges);
-    let caller = match authn::authenticate(screened, access, world, waited, trail)? {
+    let outcome = authn::authenticate(screened, access, world, waited, trail);
+    let caller = match lockout::conclude(outcome, screened, world, trail)? {
         Authenticated::Known(caller) => caller,
         Authenticated::Needed(needed) => return Ok(Considered::Needed(needed)),
     };

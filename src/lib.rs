@@ -35,6 +35,7 @@ pub mod lockout;
 pub mod mask;
 pub mod model;
 pub mod network;
+pub mod pattern;
 pub mod policy;
 pub mod profile;
 pub mod request;

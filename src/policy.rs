@@ -7,9 +7,12 @@
 mod access;
 pub mod address;
 pub mod api;
+pub mod availability;
 pub mod compile;
 pub mod credential;
 mod hand_over;
+pub mod lockout;
+pub mod network;
 #[cfg(not(target_family = "wasm"))]
 pub mod openapi;
 pub mod plugin;
@@ -34,8 +37,11 @@ use crate::model::Model;
 pub use access::{Access, Demand, Proof, Requirement, Scheme};
 use address::Address;
 use api::{BodyClaim, Location, Parameter, Response, StepUp};
+use availability::{Availability, Hours};
 use credential::{ApiKeys, Certificates};
 pub use hand_over::{Assertion, HandOver, IdentityHeader};
+use lockout::Lockout;
+use network::{Networks, Territory};
 pub use possession::Dpop;
 pub use role::Roles;
 use route::Router;
@@ -56,6 +62,14 @@ pub struct Policy {
     /// What is asked of a request to an undeclared operation when routing only
     /// observes: a token of any issuer.
     pub undeclared: Access,
+    /// Where requests may come from.
+    pub networks: Networks,
+    /// Hours; operations name them by their places.
+    pub hours: Vec<Hours>,
+    /// When operations may be called that the document does not declare.
+    pub undeclared_availability: Availability,
+    /// How much failing to authenticate is borne.
+    pub lockout: Option<Lockout>,
     /// The document's security schemes.
     pub schemes: Vec<Scheme>,
     /// Where the protected resource's metadata are (RFC 9728).
@@ -99,6 +113,10 @@ pub struct Operation {
     pub header: String,
     /// Its path template.
     pub path: String,
+    /// When it may be called.
+    pub availability: Availability,
+    /// From where it may be called.
+    pub territory: Territory,
     /// Who may call it.
     pub access: Access,
     /// Its declared parameters.

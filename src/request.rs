@@ -23,14 +23,14 @@ impl Headers {
     }
 
     /// Every value of that name.
-    pub fn all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+    pub fn all(&self, name: &str) -> impl DoubleEndedIterator<Item = &[u8]> {
         self.iter()
             .filter(move |(other, _)| *other == name)
             .map(|(_, value)| value)
     }
 
     /// Every field.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &[u8])> {
         self.0
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_slice()))
@@ -42,8 +42,9 @@ impl Headers {
 pub struct RequestHead {
     /// The header fields.
     pub headers: Headers,
-    /// The client's address as Envoy sees it (`source.address`); Envoy's own
-    /// trusted-hop settings have been applied. `None`: it could not be read.
+    /// The peer's address as Envoy sees it (`source.address`); Envoy's own
+    /// trusted-hop settings have been applied. `None`: it could not be read. Whose
+    /// request it is, [`crate::stage::hygiene`] finds out.
     pub address: Option<IpAddr>,
     /// Whether neither body nor trailers follow.
     pub end_of_stream: bool,

@@ -4,6 +4,8 @@
 //! |---|---|---|
 //! | [`hygiene`] | a head as it came | [`Screened`]: one reading |
 //! | routing | `Screened` | the declared operation |
+//! | [`network`], [`availability`] | `Screened`, the operation | leave to go on |
+//! | [`lockout`] | `Screened`, the operation | leave to authenticate |
 //! | [`authn`] | `Screened`, the operation's requirements | [`Caller`](authn::Caller) |
 //! | [`authz`], [`quota`], [`anomaly`] | `Caller` | leave to go on |
 //! | all of them | | [`Admitted`], which alone reaches the upstream |
@@ -16,9 +18,12 @@
 pub mod anomaly;
 pub mod authn;
 pub mod authz;
+pub mod availability;
 pub mod hand_over;
 pub mod hygiene;
+pub mod lockout;
 pub mod masking;
+pub mod network;
 pub mod quota;
 
 use crate::denial::Denial;
@@ -124,6 +129,29 @@ pub fn route<'a>(
     trail
         .object(Stage::Routing, policy.stages.routing, denial)
         .map(|()| None)
+}
+
+/// Asks every stage that needs not know the caller, once for each request.
+///
+/// # Errors
+/// The first refusal of a stage that enforces.
+pub fn approach(
+    screened: &Screened,
+    operation: Option<&Operation>,
+    world: &World,
+    trail: &mut Trail,
+) -> Result<(), Denial> {
+    let policy = world.policy;
+    let territory = operation.map_or(&policy.networks.everywhere, |operation| {
+        &operation.territory
+    });
+    network::restrict(screened, territory, policy, trail)?;
+    let availability = operation.map_or(&policy.undeclared_availability, |operation| {
+        &operation.availability
+    });
+    availability::restrict(availability, policy, world.now, trail)?;
+    let access = operation.map_or(&policy.undeclared, |operation| &operation.access);
+    lockout::approach(screened, access, world, trail)
 }
 
 /// Asks every stage that needs to know the caller.

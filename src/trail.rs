@@ -22,6 +22,12 @@ pub enum Stage {
     Hygiene,
     /// The declared operation.
     Routing,
+    /// Where it comes from.
+    Network,
+    /// Whether the operation is open.
+    Availability,
+    /// Whether it may try to authenticate.
+    Lockout,
     /// Who calls.
     Authentication,
     /// What the caller may do.
@@ -108,6 +114,9 @@ pub struct Trail {
     pub hidden: Vec<Hidden>,
     /// What the request looked like, for training.
     pub observation: Option<Observation>,
+    /// The pseudonym of whom a refused token names, if its signature is good: a forged
+    /// one accuses nobody.
+    pub accused: Option<String>,
     /// How one may authenticate for the operation.
     pub challenges: Rc<Challenges>,
     findings: Vec<Finding>,
@@ -293,7 +302,7 @@ pub struct Record {
 
 /// RFC 3339 in UTC with milliseconds. The days are counted in eras of 400 years
 /// that begin on 1 March, so that the leap day comes last.
-fn timestamp(millis: u64) -> String {
+pub(crate) fn timestamp(millis: u64) -> String {
     let (days, of_day) = (millis / 86_400_000, millis % 86_400_000);
     let shifted = days + 719_468;
     let (era, of_era) = (shifted / 146_097, shifted % 146_097);

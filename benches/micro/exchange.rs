@@ -85,6 +85,8 @@ fn configuration(jwks: &str) -> Result<String> {
     let options = Options {
         base_path: None,
         classifications: &names(policy.get("classifications")),
+        networks: &[],
+        hours: &[],
         quota_plans: &["standard".into()],
     };
     let api = openapi::compile(&document, &options).map_err(|found| format!("{found:?}"))?;

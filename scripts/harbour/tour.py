@@ -28,6 +28,8 @@ class Stop:
     listener: str = "http"
     # How often the request may be repeated until the status comes.
     tries: int = 1
+    # Whether somebody else signed the token.
+    forged: bool = False
     # Whether to show the audit record itself.
     shows_record: bool = False
     # Says what is wrong with the answer and its audit record, or nothing.
@@ -57,6 +59,8 @@ def walk(stand, page):
 def visit(stand, page, client, stop):
     token = stand.token(**stop.token) if stop.token else None
     headers = {"x-api-key": stop.key(stand.partner_key)} if stop.key else None
+    if stop.forged:
+        token = forge(token)
     page.request(curl(stop, client.origin), stop.token)
     if stop.listener == "https":
         page.note(f"connected with {client.tls_version()}")
@@ -74,6 +78,12 @@ def visit(stand, page, client, stop):
     if answer.status != stop.status:
         return f"this should have been {stop.status}, not {answer.status}"
     return stop.wrong(answer, json.loads(line))
+
+
+def forge(token):
+    """The token with a signature that its issuer did not make."""
+    body, signature = token.rsplit(".", 1)
+    return f"{body}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
 
 
 def curl(stop, origin):
@@ -190,6 +200,15 @@ def plan():
         *("GET", "/v1/customers?q=%27%20OR%201%3D1%3B%20--%20&limit=100000&country=XX&debug=true", 200, support),
         shows_record=True,
         wrong=lambda answer, record: unflagged(record),
+    )
+    yield Stop(
+        "Somebody who keeps trying",
+        "Ten forged tokens from one address are borne; the eleventh makes the next attempt wait, whatever "
+        "it brings. The wait doubles from then on and ends in a ban (`lockout` of the policy).",
+        *("GET", "/v1/orders", 429, support),
+        tries=12,
+        forged=True,
+        wrong=lambda answer, record: mentions(answer, "retry-after", "1"),
     )
 
 

@@ -8,11 +8,12 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::calendar;
 use crate::policy::api::Api;
 use crate::policy::openapi::{self, Options};
 use crate::policy::plugin::{self, FORMAT, Plugin};
 use crate::policy::problem::{Problem, Problems};
-use crate::policy::source::{Environment, Keys, Secret, Source};
+use crate::policy::source::{Environment, Keys, NetworkList, Secret, Source};
 use crate::policy::{Policy, compile, prepare, structure};
 
 /// A configuration that the filter will take, and what it means.
@@ -68,6 +69,20 @@ fn gather(mut source: Source, folder: &Path) -> Result<Plugin, Vec<Problem>> {
             }
         }
     }
+    for (name, list) in &mut source.networks.lists {
+        let path = format!("policy.networks.lists.{name}.file");
+        if let NetworkList::File(name) = list {
+            match read_text(&folder.join(name), &path) {
+                Ok(text) => *list = NetworkList::lines(&text),
+                Err(found) => note(found),
+            }
+        }
+    }
+    for hours in source.hours.values_mut() {
+        if let Some(rule) = calendar::rule_of(&hours.time_zone) {
+            hours.time_zone = rule;
+        }
+    }
     for (path, secret) in source.secrets_mut() {
         if let Secret::File(name) = secret {
             match read_text(&folder.join(&name), &format!("{path}.file")) {
@@ -116,12 +131,16 @@ fn compile_api(source: &Source, folder: &Path) -> Result<Api, Vec<Problem>> {
         .iter()
         .map(|class| class.name.clone())
         .collect();
+    let networks: Vec<String> = source.networks.lists.keys().cloned().collect();
+    let hours: Vec<String> = source.hours.keys().cloned().collect();
     let quota_plans: Vec<String> = source.quotas.plans.keys().cloned().collect();
     openapi::compile(
         &document,
         &Options {
             base_path: source.base_path.clone(),
             classifications: &classifications,
+            networks: &networks,
+            hours: &hours,
             quota_plans: &quota_plans,
         },
     )

@@ -4,6 +4,7 @@
 //! own and a clock that stands still; an audit record is put in words, and so is what
 //! the policy asks of whoever calls an operation.
 
+mod circumstances;
 mod issuer;
 mod operation;
 mod possession;

@@ -44,6 +44,33 @@ pub(super) const METHOD_NOT_DECLARED: Problem = problem(
     "The API declares other methods for this path.",
 );
 
+pub(super) const FORBIDDEN: Problem =
+    problem("forbidden", "Forbidden", "This request is not allowed.");
+
+pub(super) const OPERATION_CLOSED: Problem = problem(
+    "operation-closed",
+    "Operation closed",
+    "This operation is closed for the time being.",
+);
+
+pub(super) const UNDER_MAINTENANCE: Problem = problem(
+    "under-maintenance",
+    "Under maintenance",
+    "This operation is being maintained; try again after the time in `Retry-After`.",
+);
+
+pub(super) const OUTSIDE_HOURS: Problem = problem(
+    "outside-hours",
+    "Outside hours",
+    "This operation is not open at this time.",
+);
+
+pub(super) const LOCKED_OUT: Problem = problem(
+    "locked-out",
+    "Too many failed attempts",
+    "Authentication failed too often; try again after the time in `Retry-After`.",
+);
+
 pub(super) const CREDENTIAL_MISSING: Problem = problem(
     "credential-missing",
     "Authentication required",

@@ -52,9 +52,27 @@ pub struct Operation {
     /// `x-step-up`: how the caller must have logged in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_up: Option<StepUp>,
+    /// `x-networks`: from where it may be called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub networks: Option<Territory>,
+    /// `x-hours`: when it may be called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<String>,
     /// `x-quota`: the quota plan that counts this operation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<String>,
+}
+
+/// From where an operation may be called, by the names of lists of networks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Territory {
+    /// In place of the policy's `allow`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow: Option<Vec<String>>,
+    /// Beside the policy's `deny`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deny: Vec<String>,
 }
 
 /// Schemes that must all be satisfied.

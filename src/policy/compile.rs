@@ -6,8 +6,11 @@ mod certificate;
 mod clearance;
 mod dpop;
 pub mod hand_over;
+mod hours;
 mod identity;
 mod issuer;
+mod lockout;
+mod network;
 mod quota;
 mod role;
 pub(super) mod rule;
@@ -18,6 +21,7 @@ use std::collections::{BTreeSet, HashSet};
 use serde_json::Value;
 
 use super::api::{Api, MaskNode, Response};
+use super::network::Networks;
 use super::plugin::Plugin;
 use super::problem::{Problem, Problems};
 use super::route::Router;
@@ -28,6 +32,7 @@ use super::{
 };
 use crate::mask::Table;
 use crate::model::Model;
+use hours::Times;
 
 /// Compiles a plugin configuration whose structure is right.
 ///
@@ -49,6 +54,12 @@ pub fn compile(
     } = plugin;
     let clearances = clearance::clearances(&source, &mut problems);
     let plans = quota::plans(&source, &mut problems);
+    let networks = network::networks(&source.networks, &mut problems);
+    let times = Times::new(&source, &api, &mut problems);
+    let lockout = source
+        .lockout
+        .as_ref()
+        .map(|written| lockout::lockout(written, &mut problems));
     unique(
         source.issuers.iter().map(|issuer| issuer.name.as_str()),
         "policy.issuers",
@@ -91,7 +102,14 @@ pub fn compile(
     let router = Router::new(&api.operations)
         .map_err(|found| problems.extend(found))
         .ok();
-    let operations = operations(api, &source, &schemes, &roles, &plans, &mut problems);
+    let named = Named {
+        schemes: &schemes,
+        roles: &roles,
+        plans: &plans,
+        networks: &networks,
+        times: &times,
+    };
+    let operations = operations(api, &source, &named, &mut problems);
     problems.into_result(())?;
     // Either is missing only with a problem noted.
     let (Some(masks), Some(router)) = (masks, router) else {
@@ -112,6 +130,10 @@ pub fn compile(
         router,
         operations,
         undeclared,
+        networks,
+        undeclared_availability: times.undeclared(),
+        hours: times.hours,
+        lockout,
         schemes,
         resource_metadata: source.resource_metadata,
         issuers,
@@ -187,18 +209,29 @@ fn mask_everything(api: &mut Api) {
     }
 }
 
+/// What operations refer to by name.
+struct Named<'a> {
+    schemes: &'a [Scheme],
+    roles: &'a Roles,
+    plans: &'a [Plan],
+    networks: &'a Networks,
+    times: &'a Times,
+}
+
 fn operations(
     api: Api,
     source: &Source,
-    schemes: &[Scheme],
-    roles: &Roles,
-    plans: &[Plan],
+    named: &Named<'_>,
     problems: &mut Problems,
 ) -> Vec<Operation> {
+    let plans = named.plans;
     let mut operations = Vec::new();
     for (index, operation) in api.operations.into_iter().enumerate() {
         let path = format!("api.operations[{index}]");
-        let access = scheme::access(&operation.security, schemes, source, &path, problems);
+        let access = scheme::access(&operation.security, named.schemes, source, &path, problems);
+        let availability = named.times.of(&operation, &path, problems);
+        let territory =
+            network::territory(operation.networks.as_ref(), named.networks, &path, problems);
         let wanted = operation.quota.as_ref().or(source.quotas.default.as_ref());
         let plan = wanted.and_then(|name| plans.iter().position(|plan| plan.name == *name));
         if let (Some(name), None) = (&operation.quota, plan) {
@@ -213,10 +246,12 @@ fn operations(
             header: encode_header(&operation.id),
             id: operation.id,
             path: operation.path,
+            availability,
+            territory,
             access,
             parameters: operation.parameters,
             responses: operation.responses,
-            roles: role::asked(operation.roles, roles, &path, problems),
+            roles: role::asked(operation.roles, named.roles, &path, problems),
             rules: rule::asked(&operation.rules, source, &path, problems),
             body_claims: operation.body_claims,
             step_up: operation.step_up,

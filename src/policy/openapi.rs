@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashSet};
 
 mod claim;
 mod classification;
+mod extension;
 mod graph;
 mod mask;
 mod operation;
@@ -42,6 +43,10 @@ pub struct Options<'a> {
     pub base_path: Option<String>,
     /// The names that `x-classification` may take, lowest first.
     pub classifications: &'a [String],
+    /// The names that `x-networks` may use.
+    pub networks: &'a [String],
+    /// The names that `x-hours` may take.
+    pub hours: &'a [String],
     /// The names that `x-quota` may take.
     pub quota_plans: &'a [String],
 }
@@ -158,6 +163,8 @@ mod tests {
         let options = Options {
             base_path: None,
             classifications: &names,
+            networks: &names,
+            hours: &names,
             quota_plans: &names,
         };
         let told = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect();
@@ -264,6 +271,8 @@ components:
         let options = Options {
             base_path: Some("api/".to_owned()),
             classifications: &["low".to_owned()],
+            networks: &[],
+            hours: &[],
             quota_plans: &["low".to_owned()],
         };
         let api = compile(&read(SHOP).unwrap(), &options).unwrap();

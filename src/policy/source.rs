@@ -10,8 +10,11 @@ mod certificate;
 mod classification;
 mod dpop;
 mod hand_over;
+mod hours;
 mod issuer;
 mod keys;
+mod lockout;
+mod network;
 mod quota;
 mod role;
 mod rule;
@@ -31,8 +34,11 @@ pub use certificate::{Certificate, CertificatePattern, ClientCertificates, Xfcc}
 pub use classification::{Classification, ClearanceRule, Clearances, Mask};
 pub use dpop::{Dpop, Nonce, SenderConstraint};
 pub use hand_over::{Assertion, Form, HandOver, HeaderClaim, TokenHandOver};
+pub use hours::{Hours, Maintenance};
 pub use issuer::{Issuer, Profile};
 pub use keys::{Convention, Discovery, Encoding, Keys, OnMissing, RemoteKeys, SharedSecrets};
+pub use lockout::{Lockout, LockoutLimits, Pardon};
+pub use network::{Countries, NetworkList, Networks, UserAgents};
 pub use quota::{Plan, QuotaKey, Quotas};
 pub use role::{ClaimPath, Roles};
 pub use rule::{Rule, RuleHeaders};
@@ -80,6 +86,21 @@ pub struct Source {
     /// Which caller may see which class.
     #[serde(default)]
     pub clearances: Clearances,
+    /// Where requests may come from, and from which programs.
+    #[serde(default)]
+    pub networks: Networks,
+    /// Days and times of day by name; `x-hours` of an operation names one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub hours: BTreeMap<String, Hours>,
+    /// When operations are being maintained.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub maintenance: Vec<Maintenance>,
+    /// The ids of operations that are closed until the policy says otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed: Vec<String>,
+    /// How much failing to authenticate is borne. Default: nothing is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lockout: Option<Lockout>,
     /// How much a caller may ask for.
     #[serde(default)]
     pub quotas: Quotas,
@@ -140,6 +161,12 @@ pub struct Stages {
     pub hygiene: Mode,
     /// Operations that the document does not declare: 404 and 405.
     pub routing: Mode,
+    /// Addresses, countries and programs that may not ask: 403.
+    pub network: Mode,
+    /// Operations that are closed, being maintained, or outside their hours: 503 and 403.
+    pub availability: Mode,
+    /// Whoever failed to authenticate too often: 429.
+    pub lockout: Mode,
     /// Scopes: 403.
     pub authorization: Mode,
     /// Quotas: 429.
@@ -155,6 +182,9 @@ impl Default for Stages {
         Stages {
             hygiene: Mode::Enforce,
             routing: Mode::Enforce,
+            network: Mode::Enforce,
+            availability: Mode::Enforce,
+            lockout: Mode::Enforce,
             authorization: Mode::Enforce,
             quota: Mode::Enforce,
             anomaly: Mode::Observe,

@@ -176,14 +176,15 @@ fn identify(
     let mut notes = Vec::new();
     let issuers = token_issuers(access, world);
     if !issuers.is_empty() {
-        match bearer::present(screened.head(), &issuers, world, waited)? {
+        match bearer::present(screened.head(), &issuers, world, waited, &mut trail.accused)? {
             Presented::Nothing => {}
             Presented::Needed(needed) => return Ok(Found::Needed(needed)),
             Presented::Good(identity, note) => {
                 notes.push(note);
                 if let Some(thumbprint) = &identity.confirmation.certificate {
                     let certificate = certificate::of_client(screened.head(), world.policy)?;
-                    certificate::check_binding(thumbprint, certificate.as_deref())?;
+                    certificate::check_binding(thumbprint, certificate.as_deref())
+                        .inspect_err(|_| trail.accused = Some(identity.pseudonym.clone()))?;
                     notes.push("bound to the client's certificate");
                 }
                 notes.extend(dpop::check(&identity, screened, world)?);

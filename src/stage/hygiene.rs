@@ -6,9 +6,11 @@
 //! of hexadecimal digits) is brought to one form and sent on in that form.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use crate::certificate::xfcc;
 use crate::denial::{Denial, Malformed};
+use crate::network::forwarded;
 use crate::policy::Policy;
 use crate::policy::route::template::decode;
 use crate::request::RequestHead;
@@ -19,6 +21,7 @@ use crate::uri::{hex_byte, unescape_unreserved};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Screened {
     head: RequestHead,
+    address: Option<IpAddr>,
     method: String,
     path: String,
     query: String,
@@ -30,6 +33,11 @@ impl Screened {
     /// The request as it came.
     pub fn head(&self) -> &RequestHead {
         &self.head
+    }
+
+    /// The client's address: the connection's, or what trusted proxies say it is.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     /// The method.
@@ -84,7 +92,8 @@ impl Screened {
 /// The request has no single reading, and the stage enforces; without a method or
 /// a path the request is refused in either mode.
 pub fn screen(head: RequestHead, policy: &Policy, trail: &mut Trail) -> Result<Screened, Denial> {
-    trail.address = head.address;
+    let address = client_address(&head, policy);
+    trail.address = address;
     trail.request_id = head.headers.first("x-request-id").and_then(request_id);
     let method = token(head.headers.first(":method"));
     let target = head
@@ -97,7 +106,7 @@ pub fn screen(head: RequestHead, policy: &Policy, trail: &mut Trail) -> Result<S
         return Err(denial);
     };
     trail.method = Some(method.clone());
-    for fault in faults(&head) {
+    for fault in faults(&head, address) {
         trail.object(
             Stage::Hygiene,
             policy.stages.hygiene,
@@ -131,6 +140,7 @@ pub fn screen(head: RequestHead, policy: &Policy, trail: &mut Trail) -> Result<S
     );
     Ok(Screened {
         head,
+        address,
         method,
         path,
         query,
@@ -139,9 +149,18 @@ pub fn screen(head: RequestHead, policy: &Policy, trail: &mut Trail) -> Result<S
     })
 }
 
-fn faults(head: &RequestHead) -> Vec<Malformed> {
+/// Without trusted proxies it is the connection's, whatever any header says.
+fn client_address(head: &RequestHead, policy: &Policy) -> Option<IpAddr> {
+    let trusted = &policy.networks.trusted;
+    if trusted.is_empty() {
+        return head.address;
+    }
+    forwarded::client(head.address?, head.headers.all("x-forwarded-for"), trusted).ok()
+}
+
+fn faults(head: &RequestHead, address: Option<IpAddr>) -> Vec<Malformed> {
     let mut faults = Vec::new();
-    if head.address.is_none() {
+    if address.is_none() {
         faults.push(Malformed::Address);
     }
     if head.headers.iter().any(|(_, value)| !is_text(value)) {

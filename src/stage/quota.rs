@@ -81,7 +81,7 @@ fn owner(plan: &Plan, screened: &Screened, caller: &Caller) -> Tag {
         }
         (QuotaKey::Address, _) | (_, None) => {
             hash.update(b"\0address\0");
-            if let Some(address) = screened.head().address {
+            if let Some(address) = screened.address() {
                 hash.update(address.to_string().as_bytes());
             }
         }

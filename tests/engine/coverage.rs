@@ -51,6 +51,9 @@ fn every_stage_has_a_case_in_either_mode() {
     for stage in [
         "hygiene",
         "routing",
+        "network",
+        "availability",
+        "lockout",
         "authorization",
         "quota",
         "anomaly",

@@ -171,16 +171,19 @@ fn exchanges() -> impl Strategy<Value = Vec<Happening>> {
     (first, rest).prop_map(|(first, rest)| first.into_iter().chain(rest).collect())
 }
 
-fn modes() -> impl Strategy<Value = [Mode; 6]> {
+fn modes() -> impl Strategy<Value = [Mode; 9]> {
     let mode = prop_oneof![3 => Just(Mode::Enforce), 1 => Just(Mode::Observe)];
-    prop::array::uniform6(mode)
+    prop::array::uniform9(mode)
 }
 
-fn set(policy: &mut Policy, modes: [Mode; 6]) {
+fn set(policy: &mut Policy, modes: [Mode; 9]) {
     let stages = &mut policy.stages;
     [
         stages.hygiene,
         stages.routing,
+        stages.network,
+        stages.availability,
+        stages.lockout,
         stages.authorization,
         stages.quota,
         stages.anomaly,

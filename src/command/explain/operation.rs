@@ -3,7 +3,7 @@
 //! A document and a policy say together who may do what. Here both are read as one,
 //! so that a person can check the whole without running a request.
 
-use super::{possession, upstream};
+use super::{circumstances, possession, upstream};
 use crate::policy::api::{BodyStep, ClaimRule, Location, StepUp};
 use crate::policy::rule::Verdict;
 use crate::policy::{Access, Demand, Operation, Policy, Proof};
@@ -12,6 +12,7 @@ use crate::policy::{Access, Demand, Operation, Policy, Proof};
 pub(super) fn sentences(operation: &Operation, policy: &Policy) -> Vec<String> {
     let mut sentences = Vec::new();
     sentences.push(format!("path: {}", operation.path));
+    circumstances::sentences(operation, policy, &mut sentences);
     credentials(&operation.access, policy, &mut sentences);
     sentences.extend(possession::sentences(&operation.access, policy));
     if !operation.roles.is_empty() {
@@ -23,6 +24,7 @@ pub(super) fn sentences(operation: &Operation, policy: &Policy) -> Vec<String> {
     }
     objects(operation, &mut sentences);
     rules(operation, policy, &mut sentences);
+    circumstances::lockout(&operation.access, policy, &mut sentences);
     if let Some(plan) = operation.plan.and_then(|plan| policy.plans.get(plan)) {
         sentences.push(format!("quota: plan `{}`", plan.name));
     }

@@ -1,6 +1,7 @@
 //! API keys, by the hashes of their secrets.
 
-use super::bearer::{bearer, networks};
+use super::bearer::bearer;
+use super::network;
 use crate::api_key::{Hash, Secret};
 use crate::policy::Clearances;
 use crate::policy::credential::{ApiKey, ApiKeys};
@@ -33,7 +34,7 @@ pub(super) fn api_keys(
                 set,
                 bearer: bearer(written, clearances),
                 networks: written_networks
-                    .map(|entries| networks(entries, &format!("{path}.networks"), problems)),
+                    .map(|entries| network::set(entries, &format!("{path}.networks"), problems)),
             });
         }
     }

@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use crate::policy::Clearances;
 use crate::policy::credential::Bearer;
 use crate::policy::source;
-use crate::policy::{Clearances, problem::Problems};
-
-use crate::network::NetworkSet;
 
 /// What was written about a bearer, whatever the bearer has.
 pub(super) struct Written<'a> {
@@ -75,21 +73,4 @@ pub(super) fn bearer<'a>(written: impl Into<Written<'a>>, clearances: &Clearance
         scopes: written.scopes.to_vec(),
         claims,
     }
-}
-
-/// Networks as they are written at `path`.
-pub(super) fn networks(written: &[String], path: &str, problems: &mut Problems) -> NetworkSet {
-    NetworkSet::parse(written).unwrap_or_else(|errors| {
-        for (index, error) in errors {
-            let text = error.to_string();
-            let (message, hint) = text.split_once("; ").unwrap_or((&text, "write a network"));
-            let entry = written.get(index).map_or("", String::as_str);
-            problems.add(
-                format!("{path}[{index}]"),
-                format!("`{entry}` {message}"),
-                hint,
-            );
-        }
-        NetworkSet::default()
-    })
 }

@@ -1,6 +1,7 @@
 //! Client certificates: what they must have, and whom they stand for.
 
-use super::bearer::{bearer, networks};
+use super::bearer::bearer;
+use super::network;
 use super::unique;
 use crate::certificate::{Dns, Pattern, Uri};
 use crate::hex::parse_sha256;
@@ -33,7 +34,7 @@ pub(super) fn certificates(
         entries,
         trusted_hops: xfcc.map(|xfcc| {
             let path = "policy.client_certificates.xfcc.trusted";
-            networks(&xfcc.trusted, path, problems)
+            network::set(&xfcc.trusted, path, problems)
         }),
     }
 }

@@ -3,7 +3,7 @@
 use super::claim::Claims;
 use super::place::Place;
 use super::security::Security;
-use super::{Compiler, parameter, rules, server, step_up};
+use super::{Compiler, extension, parameter, rules, server, step_up};
 use crate::policy::api::{Operation, Scheme};
 use crate::policy::problem::Problems;
 use crate::policy::route::template::{Segment, Template};
@@ -135,6 +135,8 @@ impl<'c, 'a, 'o> Paths<'c, 'a, 'o> {
             parameter::check_template(&template.names, &parameters, place, problems);
         }
         let security = self.security.of(place, problems);
+        let networks = extension::networks(place, self.compiler.options, problems);
+        let hours = extension::hours(place, self.compiler.options, problems);
         let quota = self.quota(place, problems);
         let roles = roles(place, problems);
         let rules = rules::of(place, problems);
@@ -153,6 +155,8 @@ impl<'c, 'a, 'o> Paths<'c, 'a, 'o> {
             rules,
             body_claims,
             step_up,
+            networks,
+            hours,
             quota,
         })
     }

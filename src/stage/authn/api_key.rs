@@ -46,7 +46,7 @@ pub(super) fn present(
     let Some(key) = key.filter(|key| sets.contains(&key.set)) else {
         return refuse(Fault::Unknown, key);
     };
-    let address = screened.head().address;
+    let address = screened.address();
     let may = |networks: &crate::network::NetworkSet| {
         address.is_some_and(|address| networks.contains(address))
     };

@@ -17,12 +17,14 @@ use crate::request::RequestHead;
 /// The token of the request, if one of these issuers vouches for it.
 ///
 /// # Errors
-/// One came, and it is malformed or cannot be believed.
+/// One came, and it is malformed or cannot be believed. `accused` is whom it names,
+/// if its signature is good.
 pub(super) fn present(
     head: &RequestHead,
     issuers: &[usize],
     world: &World,
     waited: Waited,
+    accused: &mut Option<String>,
 ) -> Result<Presented, Denial> {
     let compact = match credential(head, world.policy.dpop.is_some()) {
         Credential::None => return Ok(Presented::Nothing),
@@ -47,9 +49,10 @@ pub(super) fn present(
         Checked::Claims(claims, version) => (claims, version),
         Checked::Needed(needed) => return Ok(Presented::Needed(needed)),
     };
-    claims
-        .check(&expectation(issuer, world))
-        .map_err(Denial::BadToken)?;
+    if let Err(error) = claims.check(&expectation(issuer, world)) {
+        *accused = Some(subject(&claims, issuer));
+        return Err(Denial::BadToken(error));
+    }
     let identity = identity(&claims, index, issuer, world.policy).map_err(Denial::BadToken)?;
     let identity = Rc::new(identity);
     let entry = cache::Entry {
@@ -161,6 +164,11 @@ fn expectation<'a>(issuer: &'a Issuer, world: &World) -> Expect<'a> {
     }
 }
 
+fn subject(claims: &Claims, issuer: &Issuer) -> String {
+    let subject = claims.subject().or(claims.client_id());
+    pseudonym(&issuer.issuer, subject.unwrap_or_default())
+}
+
 fn identity(
     claims: &Claims,
     place: usize,
@@ -173,10 +181,7 @@ fn identity(
         kind: Kind::Token,
         issuer: Some(place),
         source: issuer.name.clone(),
-        pseudonym: pseudonym(
-            &issuer.issuer,
-            claims.subject().or(client.as_deref()).unwrap_or_default(),
-        ),
+        pseudonym: subject(claims, issuer),
         clearance: policy.clearances.of(&scopes),
         claims: kept(claims, policy),
         headers: policy

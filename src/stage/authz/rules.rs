@@ -126,7 +126,7 @@ impl Facts for Asked<'_> {
             })),
             "operation" => Some(Value::from(self.operation.id.as_str())),
             "source.address" => {
-                let address = self.screened.head().address;
+                let address = self.screened.address();
                 address.map(|address| Value::String(Cow::Owned(address.to_string())))
             }
             "country" => Some(self.told(self.policy.rules.headers.country.as_deref())?),

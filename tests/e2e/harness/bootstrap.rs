@@ -33,6 +33,8 @@ pub(super) struct Listener<'a> {
     pub(super) directory: &'a Path,
     pub(super) version: u32,
     pub(super) plugin: Option<Plugin<'a>>,
+    /// Filters in front of the gateway's.
+    pub(super) in_front: &'a [Value],
     pub(super) tls: &'a Tls,
 }
 
@@ -66,7 +68,7 @@ impl Listener<'_> {
     }
 
     fn connection_manager(&self) -> Value {
-        let mut filters = Vec::new();
+        let mut filters = self.in_front.to_vec();
         filters.extend(self.plugin.map(Plugin::filter));
         filters.push(json!({
             "name": "envoy.filters.http.router",
@@ -80,6 +82,8 @@ impl Listener<'_> {
             "stat_prefix": "door",
             "codec_type": "AUTO",
             "use_remote_address": true,
+            // For a peer on the loopback Envoy would add an address of its own.
+            "skip_xff_append": true,
             // The cases find their records by the id that they sent.
             "preserve_external_request_id": true,
             // A trap strands the paused streams of its VM: not for long.

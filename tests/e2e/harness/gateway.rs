@@ -28,6 +28,8 @@ pub(crate) struct Setup {
     pub(crate) idp: SocketAddr,
     /// Worker threads, hence VMs of the filter.
     pub(crate) workers: u32,
+    /// Filters in front of the gateway's.
+    pub(crate) in_front: Vec<Value>,
     /// The only functions that pass between Envoy and the filter; `None`: all.
     pub(crate) capabilities: Option<&'static [&'static str]>,
     /// The filter's environment variables.
@@ -57,6 +59,7 @@ impl Setup {
             upstream,
             idp,
             workers: 2,
+            in_front: Vec::new(),
             capabilities: None,
             environment: &[],
             tls: Tls::default(),
@@ -81,6 +84,7 @@ pub(crate) struct Gateway {
     version: AtomicU32,
     capabilities: Option<&'static [&'static str]>,
     environment: &'static [(&'static str, &'static str)],
+    in_front: Vec<Value>,
     tls: Tls,
     _envoy: Process,
 }
@@ -104,7 +108,7 @@ impl Gateway {
             capabilities: setup.capabilities,
             environment: setup.environment,
         });
-        write_listener(&directory, 1, filter, &setup.tls);
+        write_listener(&directory, 1, filter, &setup.in_front, &setup.tls);
         let mut bootstrap = bootstrap::bootstrap(&directory, setup.upstream, setup.idp);
         if let Some(tls) = &setup.tls.upstream {
             bootstrap["static_resources"]["clusters"][0]["transport_socket"] = tls.clone();
@@ -122,6 +126,7 @@ impl Gateway {
             version: AtomicU32::new(1),
             capabilities: setup.capabilities,
             environment: setup.environment,
+            in_front: setup.in_front,
             tls: setup.tls,
             _envoy: envoy,
         };
@@ -215,7 +220,13 @@ impl Gateway {
             capabilities: self.capabilities,
             environment: self.environment,
         };
-        write_listener(&self.directory, version, Some(plugin), &self.tls);
+        write_listener(
+            &self.directory,
+            version,
+            Some(plugin),
+            &self.in_front,
+            &self.tls,
+        );
         self.outcome(accepted, rejected).await
     }
 
@@ -296,11 +307,18 @@ pub(super) fn merge(target: &mut Value, more: &Value) {
     }
 }
 
-fn write_listener(directory: &Path, version: u32, plugin: Option<Plugin<'_>>, tls: &Tls) {
+fn write_listener(
+    directory: &Path,
+    version: u32,
+    plugin: Option<Plugin<'_>>,
+    in_front: &[Value],
+    tls: &Tls,
+) {
     let listener = Listener {
         directory,
         version,
         plugin,
+        in_front,
         tls,
     };
     // Envoy notices a file that is moved into place, and must never see half of one.
