@@ -42,7 +42,7 @@ pub enum Wish {
 pub struct Record {
     /// Names the content of the document; 0: there is none yet.
     pub version: u64,
-    /// When the document was last fetched or confirmed.
+    /// When the fetch began that last brought or confirmed the document.
     pub fetched: Time,
     /// When the last fetch began.
     pub begun: Time,
@@ -128,7 +128,7 @@ impl SharedDocument {
         let _ = store.compare_and_swap(&self.document_key, document, previous);
         self.update(store, |record| Record {
             version,
-            fetched: now,
+            fetched: record.begun,
             ended: now,
             failures: 0,
             ..record

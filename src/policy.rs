@@ -215,13 +215,6 @@ pub enum KeysPlace {
     },
 }
 
-impl IssuerKeys {
-    /// Whether they can change without a new configuration.
-    pub fn is_remote(&self) -> bool {
-        matches!(self, IssuerKeys::Remote(_))
-    }
-}
-
 /// Who may see what. Classes are numbered from the lowest, 0.
 #[derive(Debug)]
 pub struct Clearances {

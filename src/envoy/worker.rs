@@ -334,7 +334,13 @@ impl Worker {
             return true;
         };
         let answered = if needed.unknown_key {
-            document.shared.record(&SharedData).ended >= since
+            let record = document.shared.record(&SharedData);
+            // A fetch that was under way already may have asked too early.
+            let again = record.begun < since && document.shared.due(&record, Wish::OutOfTurn, now);
+            if record.ended >= since && again {
+                self.bring_forward(document.purpose, Wish::OutOfTurn);
+            }
+            record.ended >= since && !again
         } else {
             self.keys.borrow().usable(needed.issuer, now).is_some()
         };

@@ -17,6 +17,7 @@ mod identity;
 pub mod keys;
 mod nonce;
 mod replay;
+mod sought;
 
 use std::rc::Rc;
 

@@ -27,7 +27,7 @@ use tokio::runtime::Runtime;
 pub(crate) use client::{Answer, Ask};
 pub(crate) use gateway::{Gateway, Setup, Tls, Update};
 pub(crate) use idp::{Idp, Mode};
-pub(crate) use load::Load;
+pub(crate) use load::{Load, Pace, Sample};
 pub(crate) use proxy::{Certificates, Door, Proxy};
 pub(crate) use upstream::{Gate, Reply, Upstream};
 

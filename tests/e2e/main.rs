@@ -23,6 +23,7 @@ mod bare;
 mod cases;
 mod dpop;
 mod hand_over;
+mod endurance;
 mod harness;
 mod hours;
 mod hygiene;

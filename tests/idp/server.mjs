@@ -6,17 +6,22 @@
 // prints {"ready":true,"port":...,"control":...} when both ports listen (on
 // loopback, unless the provider gets another address), and exits when its standard input closes, so that it never outlives
 // the test that started it. The first port is the provider itself: /token,
-// /jwks, /.well-known/openid-configuration. The second belongs to the tests:
+// /token/introspection, /token/revocation, /jwks, /.well-known/openid-configuration,
+// and /documents/NAME, whatever the tests put there. The second belongs to the tests:
 // what real providers do over months (rotate, retire, fall over) on command.
 //
-//   GET  /state                        {"jwks_fetches","held","mode","kids"}
-//   GET  /await?fetches=N              answers when N JWKS fetches have come in, whatever became of them
+//   GET  /state                        {"jwks_fetches","introspections","document_fetches","held","mode","kids"}
+//   GET  /await?fetches=N              answers when N JWKS fetches have come in, whatever became of them;
+//                                      &introspections=N and &document_fetches=N alike
 //   POST /mode {"mode":"up|refuse|hang|fail"}   refuse: no listener; hang: accept, answer at the next "up"; fail: 500
-//   POST /rotate                       new keys in front of the old ones
-//   POST /retire                       forget all but the newest keys
+//   POST /publish                      new keys behind the others: known to all, and nothing signed with them
+//   POST /rotate                       sign with the keys that were published last, or else with new ones
+//   POST /retire                       forget all but the keys that sign
 //   POST /move {"path"}                publish the key set there instead, as the metadata then say
 //   POST /mint {"claims","header","alg","rogue"}  a token signed with the newest key, or
 //                                      with `rogue` by a key no one published under the same kid
+//   POST /expire {"token"}             an opaque token's time is over
+//   POST /document {"name","text"}     what /documents/NAME is from now on
 
 import http from 'node:http';
 import { resolve } from 'node:path';
@@ -24,6 +29,10 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { SignJWT, exportJWK, generateKeyPair, importJWK } from 'jose';
 import { Provider } from 'oidc-provider';
+
+// The provider's notices; nobody reads standard output after its first line, and writing
+// to a pipe without a reader would be the end.
+console.info = console.error;
 
 const { values: options } = parseArgs({
   options: {
@@ -40,10 +49,36 @@ const algorithms = ['RS256', 'ES256', 'EdDSA'];
 let generations = [];
 let jwksPath = '/jwks';
 let provider;
+let published = [];
 let mode = 'up';
-let fetches = 0;
+const counts = { jwks_fetches: 0, introspections: 0, document_fetches: 0 };
 let held = [];
 let waiting = [];
+const documents = new Map();
+
+// What the provider stores outlives its keys: a rotation builds another Provider, which
+// must still know the opaque tokens of the one before.
+const records = new Map();
+class Memory {
+  constructor(model) {
+    this.key = (id) => `${model}:${id}`;
+  }
+  async upsert(id, payload) {
+    records.set(this.key(id), payload);
+  }
+  async find(id) {
+    return records.get(this.key(id));
+  }
+  async destroy(id) {
+    records.delete(this.key(id));
+  }
+  async consume(id) {
+    records.get(this.key(id)).consumed = Math.floor(Date.now() / 1000);
+  }
+  async revokeByGrantId(grantId) {
+    for (const [key, payload] of records) if (payload.grantId === grantId) records.delete(key);
+  }
+}
 
 async function keysOfGeneration(number) {
   return Promise.all(
@@ -57,16 +92,19 @@ async function keysOfGeneration(number) {
 
 function rebuild() {
   const fresh = new Provider(options.issuer, {
+    adapter: Memory,
     clients,
-    jwks: { keys: generations.flat() },
+    jwks: { keys: [...generations, ...published].flat() },
     routes: { jwks: jwksPath },
-    clientAuthMethods: ['client_secret_basic'],
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post'],
     scopes: [...scopes],
     extraTokenClaims: (_ctx, token) => token.client?.['x-claims'] ?? {},
     extraClientMetadata: { properties: ['x-claims'] },
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
+      introspection: { enabled: true },
+      revocation: { enabled: true },
       resourceIndicators: {
         enabled: true,
         defaultResource: () => Object.keys(resources)[0],
@@ -78,23 +116,45 @@ function rebuild() {
   provider = fresh.callback();
 }
 
+async function publish() {
+  published.push(await keysOfGeneration(nextGeneration++));
+  rebuild();
+}
+
 async function rotate() {
-  generations = [await keysOfGeneration(nextGeneration++), ...generations];
+  if (!published.length) published.push(await keysOfGeneration(nextGeneration++));
+  generations = [...published.reverse(), ...generations];
+  published = [];
   rebuild();
 }
 let nextGeneration = 1;
 
+function counterOf(path) {
+  if (path === jwksPath) return 'jwks_fetches';
+  if (path === '/token/introspection') return 'introspections';
+  return path.startsWith('/documents/') ? 'document_fetches' : undefined;
+}
+
+function serve(request, response) {
+  const path = request.url.split('?')[0];
+  if (!path.startsWith('/documents/')) return provider(request, response);
+  const text = documents.get(path.slice('/documents/'.length));
+  if (text === undefined) return response.writeHead(404).end();
+  response.writeHead(200, { 'content-type': 'application/json' }).end(text);
+}
+
 function answerAsProvider(request, response) {
-  if (request.url.split('?')[0] === jwksPath) {
-    fetches += 1;
+  const counter = counterOf(request.url.split('?')[0]);
+  if (counter) {
+    counts[counter] += 1;
     waiting = waiting.filter((waiter) => !waiter());
   }
   if (mode === 'hang') {
-    held.push(() => provider(request, response));
+    held.push(() => serve(request, response));
   } else if (mode === 'fail') {
     response.writeHead(500).end();
   } else {
-    provider(request, response);
+    serve(request, response);
   }
 }
 
@@ -119,12 +179,12 @@ async function enter(next) {
 }
 
 async function mint({ claims, header = {}, alg = 'RS256', rogue = false }) {
-  const published = generations[0].find((key) => key.alg === alg);
+  const signing = generations[0].find((key) => key.alg === alg);
   const key = rogue
     ? (await generateKeyPair(alg)).privateKey
-    : await importJWK(published, alg);
+    : await importJWK(signing, alg);
   return new SignJWT(claims)
-    .setProtectedHeader({ alg, kid: published.kid, typ: 'at+jwt', ...header })
+    .setProtectedHeader({ alg, kid: signing.kid, typ: 'at+jwt', ...header })
     .sign(key);
 }
 
@@ -134,10 +194,10 @@ const control = http.createServer(async (request, response) => {
     response.end(JSON.stringify(value));
   };
   const state = () => ({
-    jwks_fetches: fetches,
+    ...counts,
     held: held.length,
     mode,
-    kids: generations.flat().map((key) => key.kid),
+    kids: [...generations, ...published].flat().map((key) => key.kid),
   });
   try {
     let text = '';
@@ -148,24 +208,41 @@ const control = http.createServer(async (request, response) => {
       case 'GET /state':
         return answer(200, state());
       case 'GET /await': {
-        const wanted = Number(url.searchParams.get('fetches'));
-        const waiter = () => fetches >= wanted && (answer(200, state()), true);
+        const wanted = (name, parameter = name) =>
+          counts[name] >= Number(url.searchParams.get(parameter) ?? 0);
+        const came = () =>
+          wanted('jwks_fetches', 'fetches') && wanted('introspections') && wanted('document_fetches');
+        const waiter = () => came() && (answer(200, state()), true);
         if (!waiter()) waiting.push(waiter);
         return;
       }
       case 'POST /mode':
         await enter(body.mode);
         return answer(200, state());
+      case 'POST /publish':
+        await publish();
+        return answer(200, state());
       case 'POST /rotate':
         await rotate();
         return answer(200, state());
       case 'POST /retire':
         generations = generations.slice(0, 1);
+        published = [];
         rebuild();
         return answer(200, state());
       case 'POST /move':
         jwksPath = body.path;
         rebuild();
+        return answer(200, state());
+      case 'POST /expire': {
+        // A token by the client credentials grant is stored under its own text.
+        const stored = records.get(`ClientCredentials:${body.token}`);
+        if (!stored) return answer(404, { error: 'no such token' });
+        stored.exp = Math.floor(Date.now() / 1000) - 1;
+        return answer(200, state());
+      }
+      case 'POST /document':
+        documents.set(body.name, body.text);
         return answer(200, state());
       case 'POST /mint':
         return answer(200, { token: await mint(body) });

@@ -10,10 +10,19 @@ const api = (alg) => ({
   jwt: { sign: { alg } },
 });
 
+// Tokens that say nothing by themselves, to be introspected.
+const opaque = {
+  scope: 'orders:read orders:write customers:personal customers:financial',
+  accessTokenFormat: 'opaque',
+  accessTokenTTL: 600,
+};
+
 export const resources = {
   'https://shop.example.test/rs256': api('RS256'),
   'https://shop.example.test/es256': api('ES256'),
   'https://shop.example.test/eddsa': api('EdDSA'),
+  'https://shop.example.test/opaque': { ...opaque, audience: 'https://shop.example.test' },
+  'https://elsewhere.example.test/opaque': { ...opaque, audience: 'https://elsewhere.example.test' },
   'https://elsewhere.example.test': { ...api('RS256'), audience: 'https://elsewhere.example.test' },
 };
 
@@ -33,5 +42,9 @@ export const clients = [
   client('billing', 'orders:read customers:personal customers:financial'),
   client('warehouse', 'orders:read'),
   client('stranger', ''),
+  // Gateways, which may ask about the tokens of all the others.
+  client('gateway'),
+  { ...client('gateway-post'), token_endpoint_auth_method: 'client_secret_post' },
+  { ...client('gateway:odd'), client_secret: 'a secret: 100% + "odd"' },
   ...Array.from({ length: 8 }, (_, i) => client(`crowd-${i}`, 'orders:read orders:write')),
 ];

@@ -102,9 +102,12 @@ fn verify(
             Ok(keys_needed(false))
         };
     };
+    let kid = token.kid().map(str::to_owned);
     match token.verify(keys, world.signatures, &issuer.algorithms) {
         Ok(claims) => Ok(Checked::Claims(Box::new(claims), version)),
-        Err(TokenError::KeyUnknown) if !waited.keys && issuer.keys.is_remote() => {
+        Err(TokenError::KeyUnknown)
+            if !waited.keys && world.keys.may_appear(place, kid.as_deref(), world.now) =>
+        {
             Ok(keys_needed(true))
         }
         Err(error) => Err(Denial::BadToken(error)),

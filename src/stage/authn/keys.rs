@@ -1,8 +1,10 @@
 //! The key sets that one worker holds, and how long they may serve.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::sought::Sought;
 use crate::jose::KeySet;
 use crate::policy::{IssuerKeys, Policy};
 use crate::time::Time;
@@ -21,6 +23,7 @@ enum Slot {
     Fetched {
         held: Option<Held>,
         max_stale: Duration,
+        sought: RefCell<Sought>,
     },
 }
 
@@ -40,6 +43,7 @@ impl KeyRing {
             IssuerKeys::Remote(remote) => Slot::Fetched {
                 held: None,
                 max_stale: remote.keys.max_stale.duration(),
+                sought: RefCell::default(),
             },
         };
         KeyRing(
@@ -56,7 +60,9 @@ impl KeyRing {
         match self.0.get(issuer)? {
             Slot::Fixed(keys) => Some((keys, CONFIGURED)),
             Slot::Shared => None,
-            Slot::Fetched { held, max_stale } => held
+            Slot::Fetched {
+                held, max_stale, ..
+            } => held
                 .as_ref()
                 .filter(|held| now.since(held.fetched) <= *max_stale)
                 .map(|held| (held.keys.as_ref(), held.version)),
@@ -70,6 +76,19 @@ impl KeyRing {
             _ => self
                 .usable(issuer, now)
                 .is_some_and(|(_, usable)| usable == version),
+        }
+    }
+
+    /// Whether asking the issuer could bring a key of this id, which those that are held
+    /// do not have: they can change, and it was not asked for in vain before.
+    pub fn may_appear(&self, issuer: usize, kid: Option<&str>, now: Time) -> bool {
+        match self.0.get(issuer) {
+            Some(Slot::Fetched {
+                held: Some(held),
+                sought,
+                ..
+            }) => sought.borrow_mut().may_appear(kid, held.fetched, now),
+            _ => false,
         }
     }
 

@@ -140,12 +140,17 @@ impl Idp {
             .await
     }
 
-    /// Puts new keys in front of the old ones.
+    /// Shows new keys behind the others, and signs nothing with them yet.
+    pub(crate) async fn publish(&self) {
+        self.control("/publish", json!({})).await;
+    }
+
+    /// Signs with the keys that were published last, or else with new ones.
     pub(crate) async fn rotate(&self) {
         self.control("/rotate", json!({})).await;
     }
 
-    /// Forgets all keys but the newest.
+    /// Forgets all keys but those that sign.
     pub(crate) async fn retire(&self) {
         self.control("/retire", json!({})).await;
     }
@@ -168,17 +173,25 @@ impl Idp {
 
     /// How often someone has asked for the key set.
     pub(crate) async fn fetches(&self) -> u64 {
-        let answer = Ask::get("/state").send(self.control).await;
-        answer.json()["jwks_fetches"].as_u64().unwrap()
+        self.count("jwks_fetches").await
     }
 
     /// Waits until the key set has been asked for `count` times in all.
     pub(crate) async fn await_fetches(&self, count: u64) {
+        self.await_counts(&format!("fetches={count}")).await;
+    }
+
+    async fn await_counts(&self, counts: &str) {
         let ask = || async {
-            let path = format!("/await?fetches={count}");
+            let path = format!("/await?{counts}");
             Some(Ask::get(path).send(self.control).await)
         };
-        eventually("a fetch of the key set", ask).await;
+        eventually("the provider is asked", ask).await;
+    }
+
+    async fn count(&self, name: &str) -> u64 {
+        let answer = Ask::get("/state").send(self.control).await;
+        answer.json()[name].as_u64().unwrap()
     }
 
     async fn control_mint(&self, order: Value) -> String {

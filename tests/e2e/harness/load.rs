@@ -1,4 +1,4 @@
-//! Many connections asking the same thing for a while, and what they were told.
+//! Many connections asking for a while, and what they were told.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::client::Ask;
+use super::client::{Ask, Frames};
 
 /// A closed loop: every connection asks again as soon as it has its answer.
 pub(crate) struct Load {
@@ -54,17 +54,91 @@ impl Load {
     }
 }
 
+/// A constant rate: every question has its time, whether the one before is answered or
+/// not, so that a gateway that stalls is asked no less.
+pub(crate) struct Pace {
+    /// How many connections take turns.
+    pub(crate) connections: u32,
+    /// Questions a second.
+    pub(crate) rate: u32,
+    /// For how long.
+    pub(crate) duration: Duration,
+}
+
+/// One answer of a [`Pace`].
+#[derive(Debug, Clone)]
+pub(crate) struct Sample<T> {
+    /// What the question was about.
+    pub(crate) about: T,
+    /// When it was sent.
+    pub(crate) sent: Instant,
+    /// When it was answered.
+    pub(crate) answered: Instant,
+    /// How.
+    pub(crate) status: u16,
+}
+
+impl Pace {
+    /// Runs it. `ask` makes the question of a number, and says what it is about.
+    ///
+    /// # Panics
+    /// When an exchange breaks.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        to: SocketAddr,
+        ask: impl Fn(u32) -> (T, Ask) + Clone + Send + 'static,
+    ) -> Vec<Sample<T>> {
+        let began = Instant::now();
+        let questions = self.rate * u32::try_from(self.duration.as_secs()).unwrap();
+        let interval = Duration::from_secs(1) / self.rate;
+        let mut turns = JoinSet::new();
+        for first in 0..self.connections {
+            let (ask, step) = (ask.clone(), self.connections as usize);
+            turns.spawn(async move {
+                let mut sender = connect(to).await;
+                let mut samples = Vec::new();
+                for number in (first..questions).step_by(step) {
+                    tokio::time::sleep_until((began + interval * number).into()).await;
+                    let (about, ask) = ask(number);
+                    let sent = Instant::now();
+                    let status = exchange(&mut sender, ask).await;
+                    let answered = Instant::now();
+                    samples.push(Sample {
+                        about,
+                        sent,
+                        answered,
+                        status,
+                    });
+                }
+                samples
+            });
+        }
+        turns.join_all().await.into_iter().flatten().collect()
+    }
+}
+
 async fn ask_until(until: Instant, to: SocketAddr, ask: Ask) -> BTreeMap<u16, u64> {
-    let stream = TcpStream::connect(to).await.expect("a connection");
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection);
+    let mut sender = connect(to).await;
     let mut counts = BTreeMap::new();
     while Instant::now() < until {
-        sender.ready().await.expect("the connection stays open");
-        let request = ask.clone().request("", "gateway");
-        let response = sender.send_request(request).await.expect("an answer");
-        *counts.entry(response.status().as_u16()).or_default() += 1;
-        response.into_body().collect().await.expect("a whole body");
+        let status = exchange(&mut sender, ask.clone()).await;
+        *counts.entry(status).or_default() += 1;
     }
     counts
+}
+
+async fn connect(to: SocketAddr) -> http1::SendRequest<Frames> {
+    let stream = TcpStream::connect(to).await.expect("a connection");
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+async fn exchange(sender: &mut http1::SendRequest<Frames>, ask: Ask) -> u16 {
+    sender.ready().await.expect("the connection stays open");
+    let request = ask.request("", "gateway");
+    let response = sender.send_request(request).await.expect("an answer");
+    let status = response.status().as_u16();
+    response.into_body().collect().await.expect("a whole body");
+    status
 }
