@@ -11,6 +11,7 @@ pub mod jwks;
 pub mod key;
 pub mod metadata;
 pub mod report;
+pub mod revoke;
 pub mod schema;
 pub mod token;
 pub mod train;
@@ -39,6 +40,7 @@ enum Command {
     Train(train::Train),
     Token(token::Token),
     Key(key::Key),
+    Revoke(revoke::Revoke),
     Schema(schema::Schema),
 }
 
@@ -53,6 +55,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Command::Train(args) => train::run(args),
         Command::Token(args) => token::run(args),
         Command::Key(args) => key::run(args),
+        Command::Revoke(args) => revoke::run(args),
         Command::Schema(args) => schema::run(args),
     }
 }

@@ -14,7 +14,7 @@
 //! 9. [`stage::masking`] hides from the response what the caller may not see.
 //! 10. [`trail`] becomes the audit record and the explanation.
 //!
-//! Mechanisms ([`jose`], [`mask`], [`forest`], [`profile`]) know nothing of policy,
+//! Mechanisms ([`jose`], [`revocation`], [`mask`], [`forest`], [`profile`]) know nothing of policy,
 //! stages know nothing of Envoy, and only `envoy` knows proxy-wasm.
 
 pub mod api_key;
@@ -39,6 +39,7 @@ pub mod pattern;
 pub mod policy;
 pub mod profile;
 pub mod request;
+pub mod revocation;
 pub mod rule;
 pub mod stage;
 pub mod store;
