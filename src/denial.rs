@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::api_key;
 use crate::jose::{ProofError, TokenError};
+use crate::revocation::Revoked;
 use crate::rule;
 use problem::Problem;
 
@@ -83,6 +84,12 @@ pub enum Denial {
     BadCredential,
     /// The token's issuer has no usable keys at the moment.
     KeysUnavailable,
+    /// The server that must be asked about the token does not answer.
+    IntrospectionUnavailable,
+    /// The credential is good and was taken back.
+    Revoked(Revoked),
+    /// What is revoked cannot be known at the moment.
+    RevocationsUnavailable,
     /// The token lacks scopes that the operation asks for.
     InsufficientScope {
         /// The scopes that would do, separated by spaces.
@@ -224,6 +231,22 @@ impl Denial {
             }
             Denial::ProofUncounted => (503, "proof_uncounted", problem::PROOF_UNCOUNTED),
             Denial::KeysUnavailable => (503, "keys_unavailable", problem::KEYS_UNAVAILABLE),
+            Denial::IntrospectionUnavailable => (
+                503,
+                "introspection_unavailable",
+                problem::INTROSPECTION_UNAVAILABLE,
+            ),
+            Denial::Revoked(Revoked::Id) => (401, "token_revoked", problem::TOKEN_INVALID),
+            Denial::Revoked(Revoked::Subject) => (401, "subject_revoked", problem::TOKEN_INVALID),
+            Denial::Revoked(Revoked::Client) => (401, "client_revoked", problem::TOKEN_INVALID),
+            Denial::Revoked(Revoked::IssuedBefore) => {
+                (401, "issued_before_revocation", problem::TOKEN_INVALID)
+            }
+            Denial::RevocationsUnavailable => (
+                503,
+                "revocations_unavailable",
+                problem::REVOCATIONS_UNAVAILABLE,
+            ),
             Denial::InsufficientScope { .. } => {
                 (403, "insufficient_scope", problem::INSUFFICIENT_SCOPE)
             }
@@ -257,6 +280,7 @@ impl Denial {
             // The token is not this sender's (RFC 9449 §7.1).
             Denial::BadToken(_)
             | Denial::BadBinding(_)
+            | Denial::Revoked(_)
             | Denial::TokenBound
             | Denial::TokenUnbound
             | Denial::BadProof(ProofError::KeyMismatch) => Some(Fault::InvalidToken),
@@ -290,9 +314,11 @@ impl Denial {
             | Denial::QuotaExceeded {
                 retry_after_seconds,
             } => Some(("retry-after", retry_after_seconds.to_string())),
-            Denial::KeysUnavailable | Denial::QuotaUncounted | Denial::ProofUncounted => {
-                Some(("retry-after", "1".into()))
-            }
+            Denial::KeysUnavailable
+            | Denial::IntrospectionUnavailable
+            | Denial::RevocationsUnavailable
+            | Denial::QuotaUncounted
+            | Denial::ProofUncounted => Some(("retry-after", "1".into())),
             Denial::ProofWithoutNonce { nonce } => Some(("dpop-nonce", nonce.clone())),
             _ => None,
         }

@@ -14,6 +14,8 @@ use crate::policy::{OPERATION_HEADER, Policy};
 use crate::request::{RequestHead, ResponseHead};
 use crate::stage::authn::cache::TokenCache;
 use crate::stage::authn::keys::KeyRing;
+use crate::stage::authn::opaque::Told;
+use crate::stage::authn::revocations::Revocations;
 use crate::stage::authn::{self, Authenticated, Caller, Needed, Waited};
 use crate::stage::hand_over;
 use crate::stage::hygiene::{self, Screened};
@@ -32,6 +34,10 @@ pub struct World<'a> {
     pub keys: &'a KeyRing,
     /// Tokens that were verified before.
     pub tokens: &'a RefCell<TokenCache>,
+    /// What servers said of tokens.
+    pub told: &'a RefCell<Told>,
+    /// What is revoked.
+    pub revocations: &'a RefCell<Revocations>,
     /// What all workers share.
     pub store: &'a dyn Store,
     /// Who checks signatures.

@@ -4,10 +4,12 @@
 //! as an exchange; [`host`] alone names the SDK's host calls, whose own wrappers
 //! panic where a request must not; [`shared`] is what the workers have in common.
 
+mod asking;
 mod certificate;
 mod exchange;
 mod host;
 mod http;
+mod list;
 mod root;
 mod shared;
 mod waiting;

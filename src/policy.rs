@@ -24,6 +24,7 @@ mod role;
 pub mod route;
 pub mod rule;
 pub mod source;
+mod status;
 pub mod structure;
 
 use std::collections::BTreeSet;
@@ -47,6 +48,7 @@ pub use role::Roles;
 use route::Router;
 use rule::Rules;
 use source::{QuotaKey, RemoteKeys, SenderConstraint, Stages};
+pub use status::{Introspection, Revocation, RevocationSource, ServerAuth};
 
 /// Everything the stages decide by. Only [`compile`] makes it.
 #[derive(Debug)]
@@ -76,6 +78,8 @@ pub struct Policy {
     pub resource_metadata: Option<String>,
     /// Whose tokens are believed.
     pub issuers: Vec<Issuer>,
+    /// What is revoked.
+    pub revocation: Option<Revocation>,
     /// Which API keys are good.
     pub api_keys: ApiKeys,
     /// Whom client certificates stand for.
@@ -179,6 +183,8 @@ pub struct Issuer {
     pub sender_constraint: SenderConstraint,
     /// The verification keys.
     pub keys: IssuerKeys,
+    /// Where it answers for tokens that it did not sign.
+    pub introspection: Option<Introspection>,
 }
 
 /// Where the verification keys are.
@@ -190,6 +196,8 @@ pub enum IssuerKeys {
     Remote(Box<RemoteSource>),
     /// Shared with the issuer; none if they are in the environment of another process.
     Secrets(Vec<SharedSecret>),
+    /// Nowhere: it signs no tokens.
+    None,
 }
 
 /// A JWKS behind an address.

@@ -10,7 +10,7 @@ pub struct Time(u64);
 
 impl Time {
     /// From nanoseconds since 1970.
-    pub fn from_nanos(nanos: u64) -> Self {
+    pub const fn from_nanos(nanos: u64) -> Self {
         Time(nanos)
     }
 

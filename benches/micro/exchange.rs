@@ -11,6 +11,7 @@ use portcullis::policy::source::Environment;
 use portcullis::request::{Headers, RequestHead, ResponseHead};
 use portcullis::stage::authn::cache::TokenCache;
 use portcullis::stage::authn::keys::KeyRing;
+use portcullis::stage::authn::revocations::Revocations;
 use portcullis::store::MemoryStore;
 use portcullis::trail::{Ending, Trail};
 use serde_json::{Value, json};
@@ -26,6 +27,8 @@ pub(crate) fn lines(token: &str, jwks: &str, line: impl Fn(&str, &mut dyn FnMut(
         policy: &policy,
         keys: &KeyRing::new(&policy),
         tokens: &RefCell::new(TokenCache::default()),
+        told: &RefCell::default(),
+        revocations: &RefCell::new(Revocations::new(&policy)),
         store: &MemoryStore::default(),
         signatures: &PureRust,
         secret: &[7; 32],

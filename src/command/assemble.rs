@@ -13,7 +13,7 @@ use crate::policy::api::Api;
 use crate::policy::openapi::{self, Options};
 use crate::policy::plugin::{self, FORMAT, Plugin};
 use crate::policy::problem::{Problem, Problems};
-use crate::policy::source::{Environment, Keys, NetworkList, Secret, Source};
+use crate::policy::source::{Environment, Keys, NetworkList, RevocationList, Secret, Source};
 use crate::policy::{Policy, compile, prepare, structure};
 
 /// A configuration that the filter will take, and what it means.
@@ -62,9 +62,9 @@ fn gather(mut source: Source, folder: &Path) -> Result<Plugin, Vec<Problem>> {
     let mut note = |found: Vec<Problem>| problems.extend(found);
     for (index, issuer) in source.issuers.iter_mut().enumerate() {
         let path = format!("policy.issuers[{index}].keys.file");
-        if let Keys::File(name) = &issuer.keys {
+        if let Some(Keys::File(name)) = &issuer.keys {
             match read_object(&folder.join(name), &path) {
-                Ok(document) => issuer.keys = Keys::Inline(document),
+                Ok(document) => issuer.keys = Some(Keys::Inline(document)),
                 Err(found) => note(found),
             }
         }
@@ -81,6 +81,14 @@ fn gather(mut source: Source, folder: &Path) -> Result<Plugin, Vec<Problem>> {
     for hours in source.hours.values_mut() {
         if let Some(rule) = calendar::rule_of(&hours.time_zone) {
             hours.time_zone = rule;
+        }
+    }
+    if let Some(revocation) = &mut source.revocation
+        && let RevocationList::File(name) = &revocation.list
+    {
+        match read_object(&folder.join(name), "policy.revocation.list.file") {
+            Ok(document) => revocation.list = RevocationList::Inline(document),
+            Err(found) => note(found),
         }
     }
     for (path, secret) in source.secrets_mut() {
@@ -152,7 +160,8 @@ fn read_object(file: &Path, path: &str) -> Result<Map<String, Value>, Vec<Proble
         _ => Err(vec![Problem {
             path: path.into(),
             message: format!("`{}` does not hold a JSON object", file.display()),
-            hint: "name a JWKS file, such as `portcullis token --new-key` writes".into(),
+            hint: "name a file that `portcullis token --new-key` or `portcullis revoke` wrote"
+                .into(),
         }]),
     }
 }

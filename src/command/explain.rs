@@ -8,6 +8,7 @@ mod circumstances;
 mod issuer;
 mod operation;
 mod possession;
+mod status;
 mod upstream;
 mod words;
 
@@ -30,6 +31,7 @@ use crate::policy::{Operation, Policy};
 use crate::request::{Headers, RequestHead, ResponseHead};
 use crate::stage::authn::cache::TokenCache;
 use crate::stage::authn::keys::KeyRing;
+use crate::stage::authn::revocations::Revocations;
 use crate::store::MemoryStore;
 use crate::time::Time;
 use crate::trail::{Decision, Ending, Record, Trail};
@@ -199,6 +201,8 @@ fn replay(policy: &Policy, request: &Path, jwks: &[String]) -> Result<Record, St
         policy,
         keys: &keys,
         tokens: &RefCell::new(TokenCache::default()),
+        told: &RefCell::default(),
+        revocations: &RefCell::new(Revocations::new(policy)),
         store: &MemoryStore::default(),
         signatures: &PureRust,
         secret: &[0; 32],
@@ -218,7 +222,7 @@ fn replay(policy: &Policy, request: &Path, jwks: &[String]) -> Result<Record, St
 fn run_through(recorded: &Recorded, world: &World, trail: &mut Trail) -> Option<u16> {
     let (mut flow, mut step) =
         Flow::Start.step(Event::RequestHead(request_head(recorded)), world, trail);
-    if let Step::Await(_) = step {
+    while let Step::Await(_) = step {
         // What `--jwks` did not give will not come.
         (flow, step) = flow.step(Event::Arrived, world, trail);
     }

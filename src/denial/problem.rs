@@ -107,6 +107,18 @@ pub(super) const KEYS_UNAVAILABLE: Problem = problem(
     "The token cannot be verified at the moment.",
 );
 
+pub(super) const INTROSPECTION_UNAVAILABLE: Problem = problem(
+    "introspection-unavailable",
+    "Authentication unavailable",
+    "The token cannot be checked at the moment.",
+);
+
+pub(super) const REVOCATIONS_UNAVAILABLE: Problem = problem(
+    "revocations-unavailable",
+    "Authentication unavailable",
+    "Whether the credential was revoked cannot be said at the moment.",
+);
+
 pub(super) const INSUFFICIENT_SCOPE: Problem = problem(
     "insufficient-scope",
     "Insufficient scope",

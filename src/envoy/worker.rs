@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::host;
+use super::list;
 use super::shared::{HostSignatures, SharedData};
 use super::waiting::{Waiting, WaitingRoom};
 use crate::engine::World;
@@ -15,46 +16,57 @@ use crate::jose::discovery::Metadata;
 use crate::policy::address::Address;
 use crate::policy::source::OnMissing;
 use crate::policy::{IssuerKeys, KeysPlace, Policy, RemoteSource};
+use crate::revocation;
 use crate::stage::authn::cache::TokenCache;
+use crate::stage::authn::inquiries::About;
 use crate::stage::authn::keys::KeyRing;
-use crate::stage::authn::{KeysNeeded, Needed};
+use crate::stage::authn::opaque::Told;
+use crate::stage::authn::revocations::Revocations;
+use crate::stage::authn::{Inquiry, KeysNeeded, Needed};
 use crate::time::Time;
 
 /// One worker's part of a configuration.
 pub(super) struct Worker {
     root: u32,
-    policy: Policy,
+    pub(super) policy: Policy,
     keys: RefCell<KeyRing>,
     tokens: RefCell<TokenCache>,
+    pub(super) told: RefCell<Told>,
+    pub(super) questions: RefCell<Vec<Inquiry>>,
+    pub(super) revocations: RefCell<Revocations>,
     secret: [u8; 32],
     documents: RefCell<Vec<Rc<Document>>>,
-    calls: RefCell<HashMap<u32, Call>>,
+    pub(super) calls: RefCell<HashMap<u32, Call>>,
     wishes: RefCell<Vec<(Purpose, Wish)>>,
-    waiting: WaitingRoom,
+    pub(super) waiting: WaitingRoom,
 }
 
 /// A document that is fetched for all workers.
-struct Document {
-    purpose: Purpose,
-    address: Address,
-    shared: SharedDocument,
+pub(super) struct Document {
+    pub(super) purpose: Purpose,
+    pub(super) address: Address,
+    pub(super) shared: SharedDocument,
     /// The version of it that this worker has taken over; keys have theirs in the ring.
     adopted: Cell<u64>,
 }
 
 /// What a document is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+pub(super) enum Purpose {
     /// The keys of the issuer at this place.
     Keys(usize),
     /// The metadata of the issuer at this place, which say where its keys are.
     Metadata(usize),
+    /// What is revoked.
+    Revocations,
 }
 
 /// What a call is about.
-enum Call {
+pub(super) enum Call {
     /// A document. One that lies elsewhere by now may have been asked for.
     Document(Rc<Document>),
+    /// A token.
+    Introspection(About),
 }
 
 /// Whether a request must wait.
@@ -90,12 +102,16 @@ impl Worker {
             .map(|issuer| &issuer.keys)
             .enumerate()
             .filter_map(keys)
+            .chain(list::document(&policy))
             .collect();
         Worker {
             root,
             keys: RefCell::new(KeyRing::new(&policy)),
-            policy,
             tokens: RefCell::default(),
+            told: RefCell::default(),
+            questions: RefCell::default(),
+            revocations: RefCell::new(Revocations::new(&policy)),
+            policy,
             secret,
             documents: RefCell::new(documents),
             calls: RefCell::default(),
@@ -109,7 +125,7 @@ impl Worker {
         &self.policy
     }
 
-    /// Whether there is anything to fetch.
+    /// Whether there is anything to fetch on a schedule.
     pub(super) fn fetches(&self) -> bool {
         !self.documents.borrow().is_empty()
     }
@@ -120,6 +136,8 @@ impl Worker {
             policy: &self.policy,
             keys: &self.keys.borrow(),
             tokens: &self.tokens,
+            told: &self.told,
+            revocations: &self.revocations,
             store: &SharedData,
             signatures: &HostSignatures,
             secret: &self.secret,
@@ -132,6 +150,8 @@ impl Worker {
     pub(super) fn want(&self, needed: &Needed) -> Answer {
         match needed {
             Needed::Keys(needed) => self.want_keys(*needed),
+            Needed::Introspection(inquiry) => self.want_word(inquiry),
+            Needed::Revocations => self.want_list(),
         }
     }
 
@@ -144,6 +164,7 @@ impl Worker {
     /// the requests that need wait no longer.
     pub(super) fn tick(&self) {
         let now = host::now();
+        self.ask();
         let wishes = std::mem::take(&mut *self.wishes.borrow_mut());
         // What is adopted can add a document, which is looked at in the same turn.
         let mut place = 0;
@@ -166,6 +187,7 @@ impl Worker {
         let now = host::now();
         match call {
             Some(Call::Document(document)) => self.fetched(&document, answer, now),
+            Some(Call::Introspection(about)) => self.told(about, answer.as_deref()),
             None => return,
         }
         self.release(now);
@@ -228,6 +250,10 @@ impl Worker {
                 Ok(_) => Vec::new(),
                 Err(problem) => vec![problem],
             },
+            Purpose::Revocations => revocation::document::parse(&body)
+                .err()
+                .into_iter()
+                .collect(),
         };
         if problems.is_empty() {
             document.shared.succeeded(&SharedData, &body, now);
@@ -278,7 +304,7 @@ impl Worker {
     }
 
     /// Takes over what any worker fetched; true when it is something else than before.
-    fn adopt(&self, document: &Document, now: Time) -> bool {
+    pub(super) fn adopt(&self, document: &Document, now: Time) -> bool {
         let record = document.shared.record(&SharedData);
         if record.version == 0 {
             return false;
@@ -307,13 +333,10 @@ impl Worker {
                         ring.adopt(issuer, keys, record.version, record.fetched);
                         ring.usable(issuer, now).is_some()
                     }
-                    // Whoever fetched it could read it, so it can only be the host's fault.
-                    Err(_) => {
-                        log::error!("the shared `{}` is damaged", document.shared.schedule().uri);
-                        false
-                    }
+                    Err(_) => damaged(document),
                 }
             }
+            Purpose::Revocations => self.adopt_list(document, &record, now),
         }
     }
 
@@ -322,6 +345,8 @@ impl Worker {
     fn release(&self, now: Time) {
         self.waiting.release(|waiting| match &waiting.needed {
             Needed::Keys(needed) => self.keys_came(*needed, waiting.since, now),
+            Needed::Introspection(inquiry) => self.word_came(inquiry, waiting.since, now),
+            Needed::Revocations => self.list_came(waiting.since, now),
         });
         host::act_for(self.root);
     }
@@ -362,7 +387,7 @@ impl Worker {
     fn source(&self, issuer: usize) -> Option<&RemoteSource> {
         match &self.policy.issuers.get(issuer)?.keys {
             IssuerKeys::Remote(source) => Some(source),
-            IssuerKeys::Fixed(_) | IssuerKeys::Secrets(_) => None,
+            IssuerKeys::Fixed(_) | IssuerKeys::Secrets(_) | IssuerKeys::None => None,
         }
     }
 
@@ -393,7 +418,7 @@ impl Worker {
     }
 
     /// Makes the root context do at once what it would do at its next tick.
-    fn bring_forward(&self, purpose: Purpose, wish: Wish) {
+    pub(super) fn bring_forward(&self, purpose: Purpose, wish: Wish) {
         let mut wishes = self.wishes.borrow_mut();
         if !wishes.contains(&(purpose, wish)) {
             wishes.push((purpose, wish));
@@ -401,7 +426,7 @@ impl Worker {
         host::wake_every(AT_ONCE);
     }
 
-    fn document(&self, purpose: Purpose) -> Option<Rc<Document>> {
+    pub(super) fn document(&self, purpose: Purpose) -> Option<Rc<Document>> {
         let documents = self.documents.borrow();
         let wanted = |document: &&Rc<Document>| document.purpose == purpose;
         documents.iter().find(wanted).cloned()
@@ -413,7 +438,7 @@ impl Worker {
 }
 
 impl Document {
-    fn new(purpose: Purpose, address: Address, schedule: Schedule) -> Rc<Self> {
+    pub(super) fn new(purpose: Purpose, address: Address, schedule: Schedule) -> Rc<Self> {
         Rc::new(Document {
             purpose,
             address,
@@ -423,6 +448,12 @@ impl Document {
     }
 }
 
+/// Whoever fetched it could read it, so it can only be the host's fault.
+pub(super) fn damaged(document: &Document) -> bool {
+    log::error!("the shared `{}` is damaged", document.shared.schedule().uri);
+    false
+}
+
 /// How often the root context looks for what is due or came.
 pub(super) const TICK: Duration = Duration::from_millis(100);
-const AT_ONCE: Duration = Duration::from_millis(1);
+pub(super) const AT_ONCE: Duration = Duration::from_millis(1);

@@ -1,7 +1,8 @@
 //! What an issuer signed.
 //!
 //! A [`Claims`] is a witness: it cannot be made but from a token whose signature was
-//! checked, so code that takes one need not ask. That they are the claims one wants
+//! checked, or of what an authorization server answered when it was asked about one
+//! (RFC 7662), so code that takes one need not ask. That they are the claims one wants
 //! (issuer, audience, dates, type) is a second question, and [`Claims::check`] its
 //! only answer.
 
@@ -13,10 +14,10 @@ use super::token::{Header, media_type};
 use super::{SignedBy, TokenError};
 use crate::time::Time;
 
-/// Claims whose signature was checked. Registered ones have the right types.
+/// Claims that their issuer vouches for. Registered ones have the right types.
 #[derive(Debug, Clone)]
 pub struct Claims {
-    algorithm: SignedBy,
+    algorithm: Option<SignedBy>,
     kid: Option<String>,
     typ: Option<String>,
     members: Map<String, Value>,
@@ -49,6 +50,20 @@ pub struct Expect<'a> {
 impl Claims {
     /// Call this with what a signature covers, once it was checked, and not before.
     pub(super) fn signed(header: Header, members: Map<String, Value>) -> Result<Self, TokenError> {
+        Ok(Claims {
+            algorithm: Some(header.algorithm),
+            kid: header.kid,
+            typ: header.typ,
+            ..Claims::introspected(members)?
+        })
+    }
+
+    /// Call this with what an authorization server says of a token, over a connection
+    /// that vouches for the server, and with nothing else.
+    ///
+    /// # Errors
+    /// [`TokenError::ClaimsMalformed`]: a registered claim has the wrong type.
+    pub fn introspected(members: Map<String, Value>) -> Result<Self, TokenError> {
         for name in ["iss", "sub", "jti", "client_id", "azp", "scope"] {
             if members.get(name).is_some_and(|value| !value.is_string()) {
                 return Err(TokenError::ClaimsMalformed);
@@ -63,9 +78,9 @@ impl Claims {
             }
         }
         Ok(Claims {
-            algorithm: header.algorithm,
-            kid: header.kid,
-            typ: header.typ,
+            algorithm: None,
+            kid: None,
+            typ: None,
             // Rounded so that whole milliseconds compare with them as the fractions would.
             expires_at: date(&members, "exp", f64::ceil)?,
             not_before: date(&members, "nbf", f64::ceil)?,
@@ -139,8 +154,8 @@ impl Claims {
         Ok(())
     }
 
-    /// `alg` of the header.
-    pub fn algorithm(&self) -> SignedBy {
+    /// `alg` of the header; none of a token that was introspected.
+    pub fn algorithm(&self) -> Option<SignedBy> {
         self.algorithm
     }
 

@@ -62,6 +62,8 @@ pub enum TokenError {
     AgeUnknown,
     /// `iat` is longer ago than the age allowed.
     TooOld,
+    /// The authorization server says that it is not active (RFC 7662 §2.2).
+    Inactive,
 }
 
 impl TokenError {
@@ -93,6 +95,7 @@ impl TokenError {
             TokenError::IssuedInFuture => "token_issued_in_future",
             TokenError::AgeUnknown => "token_age_unknown",
             TokenError::TooOld => "token_too_old",
+            TokenError::Inactive => "token_inactive",
         }
     }
 }

@@ -8,10 +8,12 @@ mod dpop;
 pub mod hand_over;
 mod hours;
 mod identity;
+mod introspection;
 mod issuer;
 mod lockout;
 mod network;
 mod quota;
+mod revocation;
 mod role;
 pub(super) mod rule;
 mod scheme;
@@ -83,6 +85,7 @@ pub fn compile(
     let certificates = certificate::certificates(&source, &clearances, &mut problems);
     let mut schemes = scheme::schemes(&api, &source, &mut problems);
     let dpop = dpop::dpop(&source, &mut problems);
+    let revocation = revocation::revocation(&source, &mut problems);
     let identity = identity::identity(&source, &mut problems);
     let hand_over = hand_over::hand_over(&source, environment, &mut problems);
     let anomaly = anomaly(&source, model.as_ref(), &mut problems);
@@ -137,6 +140,7 @@ pub fn compile(
         schemes,
         resource_metadata: source.resource_metadata,
         issuers,
+        revocation,
         api_keys,
         certificates,
         dpop,

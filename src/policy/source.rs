@@ -11,11 +11,13 @@ mod classification;
 mod dpop;
 mod hand_over;
 mod hours;
+mod introspection;
 mod issuer;
 mod keys;
 mod lockout;
 mod network;
 mod quota;
+mod revocation;
 mod role;
 mod rule;
 mod scheme;
@@ -35,11 +37,13 @@ pub use classification::{Classification, ClearanceRule, Clearances, Mask};
 pub use dpop::{Dpop, Nonce, SenderConstraint};
 pub use hand_over::{Assertion, Form, HandOver, HeaderClaim, TokenHandOver};
 pub use hours::{Hours, Maintenance};
+pub use introspection::{ClientAuth, Introspection, IntrospectionClient};
 pub use issuer::{Issuer, Profile};
 pub use keys::{Convention, Discovery, Encoding, Keys, OnMissing, RemoteKeys, SharedSecrets};
 pub use lockout::{Lockout, LockoutLimits, Pardon};
 pub use network::{Countries, NetworkList, Networks, UserAgents};
 pub use quota::{Plan, QuotaKey, Quotas};
+pub use revocation::{OnUnavailable, RemoteList, Revocation, RevocationList};
 pub use role::{ClaimPath, Roles};
 pub use rule::{Rule, RuleHeaders};
 pub use scheme::Scheme;
@@ -63,6 +67,9 @@ pub struct Source {
     /// it a token that is bound so is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dpop: Option<Dpop>,
+    /// Which tokens are taken back before they expire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<Revocation>,
     /// What satisfies the document's security schemes, by their names. Default: a
     /// scheme that asks for a token takes those of every issuer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -136,10 +143,16 @@ impl Source {
     pub fn secrets_mut(&mut self) -> Vec<(String, &mut Secret)> {
         let mut secrets = Vec::new();
         for (index, issuer) in self.issuers.iter_mut().enumerate() {
-            if let Keys::Secret(shared) = &mut issuer.keys {
+            if let Some(Keys::Secret(shared)) = &mut issuer.keys {
                 let path = |value| format!("policy.issuers[{index}].keys.secret.values[{value}]");
                 let values = shared.values.iter_mut().enumerate();
                 secrets.extend(values.map(|(value, secret)| (path(value), secret)));
+            }
+            if let Some(introspection) = &mut issuer.introspection {
+                secrets.push((
+                    format!("policy.issuers[{index}].introspection.client.secret"),
+                    &mut introspection.client.secret,
+                ));
             }
         }
         let hand_over = self.hand_over.as_mut();

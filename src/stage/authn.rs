@@ -14,14 +14,20 @@ mod certificate;
 mod credential;
 mod dpop;
 mod identity;
+pub mod inquiries;
+pub mod introspection;
 pub mod keys;
 mod nonce;
+pub mod opaque;
 mod replay;
+pub mod revocations;
 mod sought;
 
 use std::rc::Rc;
 
 pub use identity::{Identity, Kind};
+pub use inquiries::Freshness;
+pub use opaque::Inquiry;
 
 use crate::denial::Denial;
 use crate::engine::{Edits, World};
@@ -97,6 +103,10 @@ pub enum Authenticated {
 pub enum Needed {
     /// An issuer's keys.
     Keys(KeysNeeded),
+    /// A server's word about a token.
+    Introspection(Inquiry),
+    /// The list of what is revoked.
+    Revocations,
 }
 
 /// Why keys are needed.
@@ -113,14 +123,22 @@ pub struct KeysNeeded {
 pub struct Waited {
     /// An issuer's keys.
     pub keys: bool,
+    /// A server's word about its token.
+    pub introspection: bool,
+    /// The list of what is revoked.
+    pub revocations: bool,
 }
 
 impl Waited {
     /// The same, and for this.
     pub fn and(self, needed: &Needed) -> Waited {
+        let mut waited = self;
         match needed {
-            Needed::Keys(_) => Waited { keys: true },
+            Needed::Keys(_) => waited.keys = true,
+            Needed::Introspection(_) => waited.introspection = true,
+            Needed::Revocations => waited.revocations = true,
         }
+        waited
     }
 }
 
@@ -139,6 +157,11 @@ pub fn authenticate(
         Ok(Found::Caller(caller, note)) => {
             if let Some(identity) = caller.identity() {
                 identity.sign(trail);
+            }
+            let revoked = |identity| revocations::check(identity, world);
+            if let Err(denial) = caller.identities().try_for_each(revoked) {
+                trail.deny(Stage::Authentication, &denial);
+                return Err(denial);
             }
             trail.pass(Stage::Authentication, note);
             Ok(Authenticated::Known(caller))
@@ -175,6 +198,11 @@ fn identify(
 ) -> Result<Found, Denial> {
     let mut caller = Caller::default();
     let mut notes = Vec::new();
+    if !access.alternatives.is_empty()
+        && let Some(needed) = revocations::await_list(screened.head(), world, waited)?
+    {
+        return Ok(Found::Needed(needed));
+    }
     let issuers = token_issuers(access, world);
     if !issuers.is_empty() {
         match bearer::present(screened.head(), &issuers, world, waited, &mut trail.accused)? {

@@ -45,6 +45,8 @@ pub(crate) struct Case {
     #[serde(default)]
     response: Option<Response>,
     #[serde(default)]
+    introspected: Value,
+    #[serde(default)]
     expect: Option<Expectation>,
     #[serde(default)]
     envoy: Option<Envoy>,
@@ -80,6 +82,10 @@ pub(crate) struct Exchange {
     /// The upstream's answer.
     #[serde(default)]
     pub(crate) response: Response,
+    /// What the authorization server says of the token, if it is asked and answers: a
+    /// text as it is, an object with its dates in seconds since the case began.
+    #[serde(default)]
+    pub(crate) introspected: Value,
     /// What must become of them.
     pub(crate) expect: Expectation,
 }
@@ -188,6 +194,7 @@ impl Case {
                 Exchange {
                     request,
                     response,
+                    introspected: case.introspected.take(),
                     expect,
                 },
             );
@@ -222,6 +229,8 @@ impl Case {
             Some("a client certificate")
         } else if self.keys.as_ref().is_some_and(RemoteKeys::are_there) {
             Some("keys at a given age")
+        } else if self.exchanges.iter().any(|one| !one.introspected.is_null()) {
+            Some("an authorization server that says what it is told")
         } else if self.contended {
             Some("a contended store")
         } else {

@@ -14,9 +14,13 @@ use portcullis::request::{Headers, RequestHead, ResponseHead, parse_address};
 use portcullis::stage::authn::Needed;
 use portcullis::stage::authn::cache::TokenCache;
 use portcullis::stage::authn::keys::KeyRing;
+use portcullis::stage::authn::opaque::{self, Told};
+use portcullis::stage::authn::revocations::Revocations;
 use portcullis::store::{Conflict, MemoryStore, Store, Version};
 use portcullis::time::Time;
 use portcullis::trail::{Ending, Trail};
+
+use serde_json::Value;
 
 use crate::case::{Case, Exchange};
 use crate::outcome::Outcome;
@@ -71,6 +75,8 @@ struct Stand<'p> {
     policy: &'p Policy,
     keys: KeyRing,
     tokens: RefCell<TokenCache>,
+    told: RefCell<Told>,
+    revocations: RefCell<Revocations>,
     store: Box<dyn Store>,
 }
 
@@ -85,6 +91,8 @@ impl<'p> Stand<'p> {
             policy,
             keys,
             tokens: RefCell::default(),
+            told: RefCell::default(),
+            revocations: RefCell::new(Revocations::new(policy)),
             store: match case.contended {
                 true => Box::new(Contended),
                 false => Box::new(MemoryStore::default()),
@@ -103,16 +111,8 @@ impl<'p> Stand<'p> {
             &self.world(now),
             &mut trail,
         );
-        if let Step::Await(Needed::Keys(needed)) = &step {
-            awaited = Some(if needed.unknown_key {
-                "unknown"
-            } else {
-                "missing"
-            });
-            let brings = case.keys.as_ref().and_then(|keys| keys.brings.as_ref());
-            if let Some(names) = brings {
-                self.keys.adopt(needed.issuer, key_set(names), 2, time(now));
-            }
+        while let Step::Await(needed) = &step {
+            awaited = Some(self.fetch(case, exchange, needed, now));
             (flow, step) = flow.step(Event::Arrived, &self.world(now), &mut trail);
         }
         if step == Step::AwaitBody {
@@ -143,6 +143,36 @@ impl<'p> Stand<'p> {
             waited: Some(awaited),
         };
         exchange.expect.differences(&outcome)
+    }
+
+    /// Brings what the case has of what is needed, and says what was.
+    fn fetch(
+        &mut self,
+        case: &Case,
+        exchange: &Exchange,
+        needed: &Needed,
+        now: Duration,
+    ) -> &'static str {
+        match needed {
+            Needed::Keys(needed) => {
+                let brings = case.keys.as_ref().and_then(|keys| keys.brings.as_ref());
+                if let Some(names) = brings {
+                    self.keys.adopt(needed.issuer, key_set(names), 2, time(now));
+                }
+                if needed.unknown_key {
+                    "unknown"
+                } else {
+                    "missing"
+                }
+            }
+            Needed::Introspection(inquiry) => {
+                let answer = introspected(&exchange.introspected);
+                // What cannot be read is told to the log, which a case does not see.
+                let _ = opaque::settle(inquiry.about, answer.as_deref(), &self.world(now));
+                "introspection"
+            }
+            Needed::Revocations => "revocations",
+        }
     }
 
     fn respond(
@@ -197,6 +227,8 @@ impl<'p> Stand<'p> {
             policy: self.policy,
             keys: &self.keys,
             tokens: &self.tokens,
+            told: &self.told,
+            revocations: &self.revocations,
             store: self.store.as_ref(),
             signatures: &PureRust,
             secret: &[7; 32],
@@ -283,6 +315,23 @@ fn key_set(names: &[String]) -> KeySet {
 
 fn time(since_1970: Duration) -> Time {
     Time::default() + since_1970
+}
+
+/// What the authorization server answers, if it does.
+fn introspected(said: &Value) -> Option<Vec<u8>> {
+    match said {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone().into_bytes()),
+        said => {
+            let mut said = said.clone();
+            for date in ["exp", "nbf", "iat"] {
+                if let Some(offset) = said.get(date).and_then(Value::as_i64) {
+                    said[date] = START.as_secs().saturating_add_signed(offset).into();
+                }
+            }
+            Some(said.to_string().into_bytes())
+        }
+    }
 }
 
 /// When every case begins: 2026-11-22T00:00:00Z.

@@ -11,6 +11,8 @@ use portcullis::policy::Policy;
 use portcullis::request::{Headers, RequestHead};
 use portcullis::stage::authn::cache::TokenCache;
 use portcullis::stage::authn::keys::KeyRing;
+use portcullis::stage::authn::opaque::Told;
+use portcullis::stage::authn::revocations::Revocations;
 use portcullis::stage::hygiene::{self, Screened};
 use portcullis::store::Store;
 use portcullis::time::Time;
@@ -81,6 +83,8 @@ pub(crate) fn screened(path: &[u8], address: &str, policy: &Policy) -> Option<Sc
 pub(crate) struct Parts {
     pub(crate) keys: KeyRing,
     tokens: RefCell<TokenCache>,
+    told: RefCell<Told>,
+    revocations: RefCell<Revocations>,
 }
 
 impl Parts {
@@ -88,6 +92,8 @@ impl Parts {
         Parts {
             keys: KeyRing::new(policy),
             tokens: RefCell::default(),
+            told: RefCell::default(),
+            revocations: RefCell::new(Revocations::new(policy)),
         }
     }
 
@@ -101,6 +107,8 @@ impl Parts {
             policy,
             keys: &self.keys,
             tokens: &self.tokens,
+            told: &self.told,
+            revocations: &self.revocations,
             store,
             signatures: &PureRust,
             secret: &[7; 32],

@@ -54,6 +54,7 @@ fn signed(issuer: &Issuer) -> String {
                 )
             }
         },
+        IssuerKeys::None => "signed or not, its server is asked about them".into(),
         IssuerKeys::Secrets(_) => "signed with a secret that the gateway has as well".into(),
     }
 }

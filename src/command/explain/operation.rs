@@ -3,7 +3,7 @@
 //! A document and a policy say together who may do what. Here both are read as one,
 //! so that a person can check the whole without running a request.
 
-use super::{circumstances, possession, upstream};
+use super::{circumstances, possession, status, upstream};
 use crate::policy::api::{BodyStep, ClaimRule, Location, StepUp};
 use crate::policy::rule::Verdict;
 use crate::policy::{Access, Demand, Operation, Policy, Proof};
@@ -15,6 +15,7 @@ pub(super) fn sentences(operation: &Operation, policy: &Policy) -> Vec<String> {
     circumstances::sentences(operation, policy, &mut sentences);
     credentials(&operation.access, policy, &mut sentences);
     sentences.extend(possession::sentences(&operation.access, policy));
+    status::sentences(&operation.access, policy, &mut sentences);
     if !operation.roles.is_empty() {
         let roles = operation.roles.iter().map(|role| format!("`{role}`"));
         sentences.push(format!("role: {}", one_of(roles.collect())));

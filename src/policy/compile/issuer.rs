@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
+use super::introspection;
 use crate::jose::{Algorithm, HmacAlgorithm, KeySet, SecretProblem, SharedSecret, discovery};
 use crate::policy::address::Address;
 use crate::policy::problem::Problems;
@@ -28,13 +29,29 @@ pub(super) fn issuer(
             "leave one of the two",
         );
     }
-    let keys = keys(
-        written,
-        &accepted,
-        &format!("{path}.keys"),
-        environment,
-        problems,
-    )?;
+    let introspection = written.introspection.as_ref().map(|written| {
+        let path = format!("{path}.introspection");
+        introspection::introspection(written, &path, environment, problems)
+    });
+    let keys = match &written.keys {
+        Some(source) => keys(
+            source,
+            written,
+            &accepted,
+            &format!("{path}.keys"),
+            environment,
+            problems,
+        )?,
+        None if introspection.is_some() => IssuerKeys::None,
+        None => {
+            problems.add(
+                format!("{path}.keys"),
+                "is missing, and so is `introspection`",
+                "say where the keys are that check its tokens, or where it answers for them",
+            );
+            return None;
+        }
+    };
     Some(Issuer {
         name: written.name.clone(),
         issuer: written.issuer.clone(),
@@ -47,6 +64,7 @@ pub(super) fn issuer(
         max_token_bytes: usize::try_from(written.max_token_bytes).unwrap_or(usize::MAX),
         sender_constraint: written.sender_constraint,
         keys,
+        introspection: introspection.flatten(),
     })
 }
 
@@ -61,7 +79,7 @@ struct Accepted {
 /// (RFC 8725 §3.1).
 fn algorithms(written: &source::Issuer, path: &str, problems: &mut Problems) -> Accepted {
     let mut accepted = Accepted::default();
-    let shared = matches!(written.keys, Keys::Secret(_));
+    let shared = matches!(written.keys, Some(Keys::Secret(_)));
     for (index, name) in written.algorithms.iter().enumerate() {
         let path = format!("{path}[{index}]");
         match (name.parse(), HmacAlgorithm::named(name), shared) {
@@ -95,13 +113,14 @@ fn algorithms(written: &source::Issuer, path: &str, problems: &mut Problems) -> 
 }
 
 fn keys(
+    keys: &Keys,
     written: &source::Issuer,
     accepted: &Accepted,
     path: &str,
     environment: Environment<'_>,
     problems: &mut Problems,
 ) -> Option<IssuerKeys> {
-    match &written.keys {
+    match keys {
         Keys::Inline(document) => inline(document, path, problems),
         Keys::Remote(remote) => {
             let path = format!("{path}.remote.uri");

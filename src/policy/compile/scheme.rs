@@ -96,9 +96,9 @@ fn proof(
         Credential::Token => {
             let known = source.issuers.iter().map(|one| one.name.as_str());
             let choice = Choice::new("issuers", "a token", written.issuers.as_deref(), known);
-            Proof::Token {
-                issuers: choice.places(declared, problems),
-            }
+            let issuers = choice.places(declared, problems);
+            one_introspects(&issuers, &source.issuers, &path, problems);
+            Proof::Token { issuers }
         }
         Credential::ApiKey { location, name } => {
             if *location == Location::Query && !written.allow_query {
@@ -126,6 +126,31 @@ fn proof(
                 entries: choice.places(declared, problems),
             }
         }
+    }
+}
+
+/// An opaque token does not say whose it is.
+fn one_introspects(
+    places: &[usize],
+    issuers: &[source::Issuer],
+    path: &str,
+    problems: &mut Problems,
+) {
+    let introspecting: Vec<&str> = places
+        .iter()
+        .filter_map(|place| issuers.get(*place))
+        .filter(|issuer| issuer.introspection.is_some())
+        .map(|issuer| issuer.name.as_str())
+        .collect();
+    if introspecting.len() > 1 {
+        problems.add(
+            format!("{path}.issuers"),
+            format!(
+                "`{}` all answer for tokens that do not say whose they are",
+                introspecting.join("`, `")
+            ),
+            "name only one of them for this scheme",
+        );
     }
 }
 

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
 
-use super::{Keys, SenderConstraint, Span};
+use super::{Introspection, Keys, SenderConstraint, Span};
 
-/// One party whose signed tokens are believed.
+/// One party whose tokens are believed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -47,7 +47,12 @@ pub struct Issuer {
     pub sender_constraint: SenderConstraint,
     /// Where the verification keys come from: exactly one of `file`, `inline`, `remote`,
     /// `discovery`, `secret`.
-    pub keys: Keys,
+    /// Needed unless all its tokens are introspected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Keys>,
+    /// Where it answers for tokens that it did not sign (RFC 7662).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introspection: Option<Introspection>,
 }
 
 /// A kind of token that a standard describes.

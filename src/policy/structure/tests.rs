@@ -155,7 +155,6 @@ fn all_faults_are_named_at_once() {
         "policy.issuers[0].issuer",
         "policy.issuers[0].audiences",
         "policy.issuers[0].audience",
-        "policy.issuers[0].keys",
         "policy.stages.quota",
     ] {
         assert!(places.contains(&place), "{place} in {places:#?}");

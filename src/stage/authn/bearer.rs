@@ -6,13 +6,16 @@ use sha2::{Digest, Sha256};
 
 use super::credential::{Credential, credential};
 use super::identity::pseudonym;
+use super::inquiries::About;
 use super::keys::CONFIGURED;
+use super::opaque;
 use super::{Identity, KeysNeeded, Kind, Needed, Presented, Waited, cache};
 use crate::denial::Denial;
 use crate::engine::World;
 use crate::jose::{Claims, Confirmation, Expect, TokenError, Unverified};
 use crate::policy::{Issuer, IssuerKeys, Policy};
 use crate::request::RequestHead;
+use crate::revocation::{Mark, Marks};
 
 /// The token of the request, if one of these issuers vouches for it.
 ///
@@ -39,11 +42,22 @@ pub(super) fn present(
     if let Some(identity) = known {
         return accepted(identity, issuers, "token verified before");
     }
-    let token = Unverified::parse(compact, longest(issuers, world.policy));
-    let token = token.map_err(Denial::BadToken)?;
+    let ask = |issuer| opaque::present(compact, About { issuer, digest }, world, waited);
+    let token = match Unverified::parse(compact, longest(issuers, world.policy)) {
+        Ok(token) => token,
+        Err(error) => {
+            return match opaque::vouching(issuers, world.policy) {
+                Some(issuer) if opaque::is_opaque(error) => ask(issuer),
+                _ => Err(Denial::BadToken(error)),
+            };
+        }
+    };
     let (index, issuer) = issuer_of(&token, issuers, world.policy)?;
     if compact.len() > issuer.max_token_bytes {
         return Err(Denial::BadToken(TokenError::TooLarge));
+    }
+    if opaque::is_asked_about_all(issuer) {
+        return ask(index);
     }
     let (claims, version) = match verify(token, index, issuer, world, waited)? {
         Checked::Claims(claims, version) => (claims, version),
@@ -172,7 +186,8 @@ fn subject(claims: &Claims, issuer: &Issuer) -> String {
     pseudonym(&issuer.issuer, subject.unwrap_or_default())
 }
 
-fn identity(
+/// What good claims of an issuer say of their bearer.
+pub(super) fn identity(
     claims: &Claims,
     place: usize,
     issuer: &Issuer,
@@ -192,6 +207,12 @@ fn identity(
             .iter()
             .filter_map(|header| Some((header.name.clone(), header.value(claims)?)))
             .collect(),
+        marks: Marks {
+            id: claims.id().map(Mark::of),
+            subject: claims.subject().map(Mark::of),
+            client: client.as_deref().map(Mark::of),
+            issued_at: claims.issued_at(),
+        },
         client,
         scopes,
         confirmation: Confirmation::read(claims.claim(&["cnf"]))?,

@@ -104,6 +104,7 @@ mod tests {
             claims: serde_json::Map::new(),
             headers: Vec::new(),
             confirmation: crate::jose::Confirmation::default(),
+            marks: crate::revocation::Marks::default(),
         };
         Entry {
             identity: Rc::new(identity),

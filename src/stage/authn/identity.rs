@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use crate::jose::Confirmation;
 use crate::policy::Policy;
 use crate::policy::credential::Bearer;
+use crate::revocation::Marks;
 use crate::trail::Trail;
 
 /// What a credential says, as far as the policy cares.
@@ -32,6 +33,8 @@ pub struct Identity {
     pub headers: Vec<(String, String)>,
     /// What the bearer must prove to hold as well.
     pub confirmation: Confirmation,
+    /// By what a revocation list could name it.
+    pub marks: Marks,
 }
 
 /// A kind of credential.
@@ -86,6 +89,8 @@ impl Identity {
                 .collect(),
             claims,
             confirmation: Confirmation::default(),
+            // A key or a certificate is taken out of the policy, not put on a list.
+            marks: Marks::default(),
         }
     }
 

@@ -15,6 +15,8 @@ pub struct KeyRing(Vec<Slot>);
 
 #[derive(Debug)]
 enum Slot {
+    /// The issuer signs nothing.
+    None,
     /// From the configuration: always usable.
     Fixed(Rc<KeySet>),
     /// There are no public keys: issuer and gateway share a secret.
@@ -40,6 +42,7 @@ impl KeyRing {
         let slot = |keys: &IssuerKeys| match keys {
             IssuerKeys::Fixed(keys) => Slot::Fixed(Rc::clone(keys)),
             IssuerKeys::Secrets(_) => Slot::Shared,
+            IssuerKeys::None => Slot::None,
             IssuerKeys::Remote(remote) => Slot::Fetched {
                 held: None,
                 max_stale: remote.keys.max_stale.duration(),
@@ -58,8 +61,8 @@ impl KeyRing {
     /// The issuer's keys and their version, unless there are none or they are too old.
     pub fn usable(&self, issuer: usize, now: Time) -> Option<(&KeySet, u64)> {
         match self.0.get(issuer)? {
+            Slot::None | Slot::Shared => None,
             Slot::Fixed(keys) => Some((keys, CONFIGURED)),
-            Slot::Shared => None,
             Slot::Fetched {
                 held, max_stale, ..
             } => held
@@ -95,6 +98,7 @@ impl KeyRing {
     /// The version of the keys that are held, whether they may still serve or not.
     pub fn version(&self, issuer: usize) -> Option<u64> {
         match self.0.get(issuer)? {
+            Slot::None => None,
             Slot::Fixed(_) | Slot::Shared => Some(CONFIGURED),
             Slot::Fetched { held, .. } => held.as_ref().map(|held| held.version),
         }

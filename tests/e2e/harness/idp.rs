@@ -126,6 +126,41 @@ impl Idp {
         answer.json()
     }
 
+    /// An access token for the shop that says nothing by itself.
+    pub(crate) async fn opaque_token(&self, client: &str, scope: &str) -> String {
+        let resource = "https://shop.example.test/opaque";
+        self.token_for(resource, client, scope).await
+    }
+
+    /// Where it answers for such tokens, as the policy names it.
+    pub(crate) fn introspection_uri(&self) -> String {
+        format!("http://{}/token/introspection", self.address)
+    }
+
+    /// A client takes its own token back (RFC 7009).
+    pub(crate) async fn revoke(&self, client: &str, token: &str) {
+        let secret = STANDARD.encode(format!("{client}:{client}-secret"));
+        let answer = Ask::post("/token/revocation")
+            .header("authorization", format!("Basic {secret}"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(format!("token={token}"))
+            .send(self.address)
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
+    /// An opaque token's time is over.
+    pub(crate) async fn expire(&self, token: &str) {
+        self.control("/expire", json!({ "token": token })).await;
+    }
+
+    /// Serves this text under a name; the answer is its address.
+    pub(crate) async fn put(&self, name: &str, text: &str) -> String {
+        self.control("/document", json!({ "name": name, "text": text }))
+            .await;
+        format!("http://{}/documents/{name}", self.address)
+    }
+
     /// A token no honest provider would give: any claims and headers, signed with the
     /// newest key of `alg`.
     pub(crate) async fn mint(&self, alg: &str, header: Value, claims: Value) -> String {
@@ -176,9 +211,24 @@ impl Idp {
         self.count("jwks_fetches").await
     }
 
+    /// How often someone has asked about a token.
+    pub(crate) async fn introspections(&self) -> u64 {
+        self.count("introspections").await
+    }
+
+    /// How often someone has asked for what [`Idp::put`] put there.
+    pub(crate) async fn document_fetches(&self) -> u64 {
+        self.count("document_fetches").await
+    }
+
     /// Waits until the key set has been asked for `count` times in all.
     pub(crate) async fn await_fetches(&self, count: u64) {
         self.await_counts(&format!("fetches={count}")).await;
+    }
+
+    /// Waits until it has been asked about tokens `count` times in all.
+    pub(crate) async fn await_introspections(&self, count: u64) {
+        self.await_counts(&format!("introspections={count}")).await;
     }
 
     async fn await_counts(&self, counts: &str) {
