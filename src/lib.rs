@@ -6,16 +6,18 @@
 //! 1. `envoy` reads the head as bytes; what cannot be read denies.
 //! 2. [`engine`] takes it as an event and answers with a step: the only state machine.
 //! 3. [`stage::hygiene`] finds the one reading of path and headers, or refuses.
-//! 4. [`policy::route`] finds the declared operation. No operation, no entry.
-//! 5. [`stage::authn`] verifies the token and makes a caller of the request.
-//! 6. [`stage::authz`] asks for the scopes that the document names.
+//! 4. [`policy::route`] finds the declared operation. No operation, no entry. Whence and
+//!    when it may be called is asked at once ([`stage::network`], [`stage::availability`]).
+//! 5. [`stage::authn`] verifies the credentials and makes a caller of the request.
+//! 6. [`stage::authz`] asks for scopes, roles, the caller's own objects, and rules.
 //! 7. [`stage::quota`] takes the request out of the caller's bucket.
 //! 8. [`stage::anomaly`] says how odd the request is, and why.
 //! 9. [`stage::masking`] hides from the response what the caller may not see.
 //! 10. [`trail`] becomes the audit record and the explanation.
 //!
-//! Mechanisms ([`jose`], [`revocation`], [`mask`], [`forest`], [`profile`]) know nothing of policy,
-//! stages know nothing of Envoy, and only `envoy` knows proxy-wasm.
+//! Mechanisms ([`jose`], [`api_key`], [`certificate`], [`network`], [`calendar`], [`lockout`],
+//! [`revocation`], [`rule`], [`mask`], [`forest`], [`profile`]) know nothing of policy, stages
+//! know nothing of Envoy, and only `envoy` knows proxy-wasm.
 
 pub mod api_key;
 pub mod calendar;

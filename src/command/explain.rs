@@ -15,7 +15,7 @@ mod words;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -117,16 +117,17 @@ pub fn run(args: &Explain) -> ExitCode {
 fn say_operations(policy: &Policy, id: &str) -> ExitCode {
     let wanted = |operation: &&Operation| id == "all" || operation.id == id;
     let found: Vec<&Operation> = policy.operations.iter().filter(wanted).collect();
-    for operation in &found {
-        println!("{}", operation.id);
-        for sentence in operation::sentences(operation, policy) {
-            println!("  {sentence}");
-        }
-    }
-    for sentence in issuer::sentences(&found, policy) {
-        println!("{sentence}");
-    }
     if !found.is_empty() {
+        let mut lines = Vec::new();
+        for operation in &found {
+            lines.push(operation.id.clone());
+            let sentences = operation::sentences(operation, policy).into_iter();
+            lines.extend(sentences.map(|sentence| format!("  {sentence}")));
+        }
+        lines.extend(issuer::sentences(&found, policy));
+        lines.push(String::new());
+        // Whoever reads no further, such as `head`, has read enough.
+        let _ = std::io::stdout().write_all(lines.join("\n").as_bytes());
         return ExitCode::SUCCESS;
     }
     report::bad_input(&format!(

@@ -210,13 +210,10 @@ fn identify(
             Presented::Needed(needed) => return Ok(Found::Needed(needed)),
             Presented::Good(identity, note) => {
                 notes.push(note);
-                if let Some(thumbprint) = &identity.confirmation.certificate {
-                    let certificate = certificate::of_client(screened.head(), world.policy)?;
-                    certificate::check_binding(thumbprint, certificate.as_deref())
-                        .inspect_err(|_| trail.accused = Some(identity.pseudonym.clone()))?;
-                    notes.push("bound to the client's certificate");
-                }
-                notes.extend(dpop::check(&identity, screened, world)?);
+                let bound = bindings(&identity, screened, world);
+                notes.extend(
+                    bound.inspect_err(|_| trail.accused = Some(identity.pseudonym.clone()))?,
+                );
                 for (scheme, issuers) in token_schemes(access, world) {
                     if identity
                         .issuer
@@ -249,6 +246,22 @@ fn identify(
         notes.push("public operation");
     }
     Ok(Found::Caller(caller, notes.join(", ")))
+}
+
+/// Whether the sender holds what the token is bound to; in words, how that was found.
+fn bindings(
+    identity: &Identity,
+    screened: &Screened,
+    world: &World,
+) -> Result<Vec<&'static str>, Denial> {
+    let mut notes = Vec::new();
+    if let Some(thumbprint) = &identity.confirmation.certificate {
+        let certificate = certificate::of_client(screened.head(), world.policy)?;
+        certificate::check_binding(thumbprint, certificate.as_deref())?;
+        notes.push("bound to the client's certificate");
+    }
+    notes.extend(dpop::check(identity, screened, world)?);
+    Ok(notes)
 }
 
 /// The schemes of an operation that a token satisfies, and whose.

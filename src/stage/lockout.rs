@@ -196,7 +196,10 @@ fn is_attempt(denial: &Denial) -> bool {
                 | TokenError::KeyUnknown
         ),
         Denial::BadApiKey(fault) => !matches!(fault, Fault::Expired | Fault::NotYetValid),
-        Denial::BadBinding(_) => true,
+        Denial::BadBinding(_)
+        | Denial::TokenBound
+        | Denial::BadProof(_)
+        | Denial::ProofReplayed => true,
         _ => false,
     }
 }

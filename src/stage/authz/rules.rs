@@ -169,33 +169,20 @@ impl Asked<'_> {
         }
     }
 
-    /// What a credential of this kind says, if one came. Texts that it does not say are
-    /// empty, and so are lists.
+    /// What a credential of this kind says. A rule that asks for what none came to say
+    /// has no answer, and so denies.
     fn of(&self, kind: Kind, name: &str) -> Option<Value<'_>> {
-        let identity = self.caller.identities().find(|one| one.kind == kind);
-        let claim = |name: &str| identity.and_then(|identity| identity.claims.get(name));
+        let identity = self.caller.identities().find(|one| one.kind == kind)?;
+        let claim = |name: &str| identity.claims.get(name);
         match name {
-            "id" | "name" => Some(Value::from(
-                identity.map_or("", |identity| identity.source.as_str()),
-            )),
+            "id" | "name" => Some(Value::from(identity.source.as_str())),
             "uris" | "dns" => {
-                let claim = claim(if name == "uris" { "uri" } else { name });
-                let texts = claim
-                    .and_then(|claim| claim.as_array())
-                    .into_iter()
-                    .flatten();
-                Some(
-                    texts
-                        .filter_map(|text| text.as_str())
-                        .map(Value::from)
-                        .collect(),
-                )
+                let texts = claim(if name == "uris" { "uri" } else { name });
+                let texts = texts.and_then(|texts| texts.as_array()).into_iter();
+                let texts = texts.flatten().filter_map(|text| text.as_str());
+                Some(texts.map(Value::from).collect())
             }
-            _ => Some(Value::from(
-                claim(name)
-                    .and_then(|claim| claim.as_str())
-                    .unwrap_or_default(),
-            )),
+            _ => claim(name)?.as_str().map(Value::from),
         }
     }
 
