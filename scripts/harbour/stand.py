@@ -120,16 +120,17 @@ class Stand:
                 process.wait()
         self.processes.clear()
 
-    def token(self, subject, scope, client=None, expires_in="10m"):
+    def token(self, subject, scope, client=None, expires_in="10m", claims=()):
         """An access token; the same one when asked again."""
         client = client or subject
-        wanted = (subject, scope, client, expires_in)
+        wanted = (subject, scope, client, expires_in, claims)
         if wanted not in self.tokens:
             self.tokens[wanted] = self.portcullis(
                 *("token", "--key", "keys/dev-key.json"),
                 *("--issuer", ISSUER, "--audience", AUDIENCE),
                 *("--subject", subject, "--client-id", client),
                 *("--scope", scope, f"--expires-in={expires_in}"),
+                *(word for claim in claims for word in ("--claim", claim)),
             ).strip()
         return self.tokens[wanted]
 

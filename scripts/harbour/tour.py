@@ -109,6 +109,7 @@ def plan():
     support = {"subject": "ingrid", "client": "helpdesk", "scope": "customers:read orders:read"}
     care = {"subject": "bram", "client": "customer-care", "scope": "customers:read customers:personal"}
     books = {"subject": "noor", "client": "bookkeeping", "scope": "payments:read payments:write"}
+    zoe = {"subject": "zoe", "client": "harbour-app", "scope": "orders:own", "claims": ("customer_id=c-1002",)}
     one_order = "/v1/orders/15fc8e0b-76b2-4fc1-bd44-373e496ebf61"
 
     yield Stop(
@@ -148,6 +149,23 @@ def plan():
         "The token is good, and it is not for this.",
         *("GET", "/v1/payments", 403, support),
         wrong=lambda answer, record: mentions(answer, "www-authenticate", "insufficient_scope", "payments:read"),
+    )
+    yield Stop(
+        "One's own orders",
+        "The document says `x-claim` beside the customer's id, and the token has that claim.",
+        *("GET", "/v1/customers/c-1002/orders", 200, zoe),
+    )
+    yield Stop(
+        "Somebody else's",
+        "The same token and another number in the path: refused before the shop hears of it.",
+        *("GET", "/v1/customers/c-1003/orders", 403, zoe),
+        wrong=lambda answer, record: names(record, "reason", "object_forbidden"),
+    )
+    yield Stop(
+        "A role that is missing",
+        "The scope would do, but the books are for bookkeepers (`x-roles`), and a treasurer is one by inheritance.",
+        *("GET", "/v1/books", 403, books),
+        wrong=lambda answer, record: names(record, "reason", "role_missing"),
     )
     yield Stop(
         "An expired token",
