@@ -26,7 +26,10 @@ pub(crate) fn table(rows: &[Row]) -> String {
         let over = |name| median(&added(rows, row, name));
         let wasm = |name| if is_native(row) { None } else { over(name) };
         let native = row.contestant.beside.and_then(|name| adds(rows, name));
-        let times = over(ALONE).zip(native).map(|(own, native)| own / native);
+        // A multiple of next to nothing would be a number without a meaning.
+        let times = over(ALONE)
+            .zip(native.filter(|native| *native >= LEAST))
+            .map(|(own, native)| own / native);
         out.push_str(&line([
             row.contestant.title,
             &cell(median(&row.rates), 0),
@@ -118,3 +121,6 @@ fn line(cells: [&str; 9]) -> String {
         "{title:<27} {rate:>7} {cpu:>8} {alone:>11} {spread:>15} {empty:>11} {public:>12} {native:>12} {times:>7}\n"
     )
 }
+
+/// What a native filter must add, in microseconds, for a multiple of it to mean anything.
+const LEAST: f64 = 5.0;
