@@ -4,6 +4,7 @@
 //! so that a person can check the whole without running a request.
 
 use super::{circumstances, possession, status, upstream};
+use crate::denial::Fault;
 use crate::policy::api::{BodyStep, ClaimRule, Location, StepUp};
 use crate::policy::rule::Verdict;
 use crate::policy::{Access, Demand, Operation, Policy, Proof};
@@ -14,6 +15,7 @@ pub(super) fn sentences(operation: &Operation, policy: &Policy) -> Vec<String> {
     sentences.push(format!("path: {}", operation.path));
     circumstances::sentences(operation, policy, &mut sentences);
     credentials(&operation.access, policy, &mut sentences);
+    challenges(&operation.access, &mut sentences);
     sentences.extend(possession::sentences(&operation.access, policy));
     status::sentences(&operation.access, policy, &mut sentences);
     if !operation.roles.is_empty() {
@@ -54,6 +56,15 @@ fn credentials(access: &Access, policy: &Policy, sentences: &mut Vec<String>) {
         "credentials: {}{optional}",
         alternatives.join(", or ")
     ));
+}
+
+/// What a client gets to read that brings nothing.
+fn challenges(access: &Access, sentences: &mut Vec<String>) {
+    if access.public {
+        return;
+    }
+    let said = access.challenges.say(&Fault::Missing);
+    sentences.push(format!("challenge: {}", said.join(" and ")));
 }
 
 fn demanded(demand: &Demand, policy: &Policy) -> String {
@@ -191,7 +202,10 @@ mod tests {
             "path: /a; credentials: a token of `id` with the scopes `a`, `b`, or nothing; \
              quota: plan `slow`"
         );
-        assert_eq!(said(1), "path: /b; credentials: a token of `id`");
+        assert_eq!(
+            said(1),
+            "path: /b; credentials: a token of `id`; challenge: Bearer"
+        );
     }
 
     #[test]
@@ -220,7 +234,7 @@ mod tests {
             json!([{ "path": [{ "member": "a" }, "elements"], "rule": { "claim": ["sub"] } }]);
         let policy = compiled(&document);
         assert_eq!(
-            sentences(&policy.operations[1], &policy)[2..],
+            sentences(&policy.operations[1], &policy)[3..],
             [
                 "role: `admin` or `auditor`",
                 "log-in: of class `phr` or `phrh`, at most 60 seconds ago",
