@@ -3,7 +3,7 @@
 use super::claim::Claims;
 use super::place::Place;
 use super::security::Security;
-use super::{Compiler, extension, parameter, rules, server, step_up};
+use super::{Compiler, extension, names, parameter, server, step_up};
 use crate::policy::api::{Operation, Scheme};
 use crate::policy::problem::Problems;
 use crate::policy::route::template::{Segment, Template};
@@ -138,8 +138,8 @@ impl<'c, 'a, 'o> Paths<'c, 'a, 'o> {
         let networks = extension::networks(place, self.compiler.options, problems);
         let hours = extension::hours(place, self.compiler.options, problems);
         let quota = self.quota(place, problems);
-        let roles = roles(place, problems);
-        let rules = rules::of(place, problems);
+        let roles = names::roles(place, problems);
+        let rules = names::rules(place, problems);
         let body_claims = self.claims.of_body(place, problems);
         let step_up = step_up::of(place, problems);
         let bodies = self.compiler.responses(place, problems);
@@ -228,27 +228,6 @@ impl<'c, 'a, 'o> Paths<'c, 'a, 'o> {
         }
         plan.map(str::to_owned)
     }
-}
-
-/// `x-roles`: a list of names.
-fn roles(operation: &Place<'_>, problems: &mut Problems) -> Vec<String> {
-    let Some(written) = operation.get("x-roles") else {
-        return Vec::new();
-    };
-    let names = written.value.as_array().into_iter().flatten();
-    let names: Vec<String> = names
-        .filter_map(|name| name.as_str())
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect();
-    if names.is_empty() || written.value.as_array().map(Vec::len) != Some(names.len()) {
-        problems.add(
-            written.path,
-            "is not a list of roles",
-            "write the roles, any of which suffices: `x-roles: [admin, auditor]`",
-        );
-    }
-    names
 }
 
 fn id(operation: &Place<'_>, problems: &mut Problems) -> Option<String> {
