@@ -58,3 +58,23 @@ pub fn run(args: &Check) -> ExitCode {
     );
     ExitCode::SUCCESS
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::assemble;
+
+    /// The policies under `envoy/` that stand on their own; the demo's needs the keys
+    /// that the demo makes.
+    #[test]
+    fn the_examples_are_good() {
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("envoy");
+        for name in ["docker", "mtls"] {
+            let policy = examples.join(name).join("policy.yaml");
+            if let Err(problems) = assemble(&policy) {
+                panic!("{}: {problems:#?}", policy.display());
+            }
+        }
+    }
+}
