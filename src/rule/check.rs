@@ -34,14 +34,6 @@ pub struct Flaw {
 /// Every flaw: text that is no CEL, unknown names and functions, types that do not
 /// go together, a result that is neither true nor false, and too much of anything.
 pub fn check(text: &str, declared: &Declarations) -> Result<Expression, Vec<Flaw>> {
-    let whole = |message: String, hint: &str| {
-        vec![Flaw {
-            line: 1,
-            column: 1,
-            message,
-            hint: hint.into(),
-        }]
-    };
     if text.len() > MAX_SOURCE_BYTES {
         let message = format!("is longer than {MAX_SOURCE_BYTES} bytes");
         return Err(whole(message, "make two rules of it"));
@@ -51,6 +43,21 @@ pub fn check(text: &str, declared: &Declarations) -> Result<Expression, Vec<Flaw
         let message = format!("is more than {MAX_DEPTH} levels deep");
         return Err(whole(message, "make two rules of it"));
     }
+    // Nor does `1+1+1+…` need a bracket to be deep. What is left is as deep as a text
+    // is long at most, and this is stack enough for that.
+    let read = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(PARSER_STACK_BYTES);
+        let reading = thread.spawn_scoped(scope, || read(text, declared));
+        reading.ok()?.join().ok()
+    });
+    read.unwrap_or_else(|| {
+        let message = "cannot be read on this machine".into();
+        Err(whole(message, "make two rules of it"))
+    })
+}
+
+/// Reads and checks a text that is neither too long nor too deep in brackets.
+fn read(text: &str, declared: &Declarations) -> Result<Expression, Vec<Flaw>> {
     // Without the standard macros, calls such as `all` stay as they were written.
     let (parsed, source) = Env::default()
         .parser()
@@ -404,6 +411,16 @@ impl Checker<'_> {
     }
 }
 
+/// A flaw of the text as a whole.
+fn whole(message: String, hint: &str) -> Vec<Flaw> {
+    vec![Flaw {
+        line: 1,
+        column: 1,
+        message,
+        hint: hint.into(),
+    }]
+}
+
 fn unparsed(error: cel::ParseError) -> Flaw {
     let place = |number: isize| usize::try_from(number).unwrap_or_default().max(1);
     let message: String = error.msg.replace('`', "'").replace('\n', " ");
@@ -441,6 +458,10 @@ fn one_type<'t>(mut types: impl Iterator<Item = &'t Type>) -> Type {
         false => Type::Dyn,
     }
 }
+
+/// The deepest texts of 4,096 bytes overflow 8 MiB without optimization, and are read
+/// on 32. It is reserved, and used only as far as a text goes.
+const PARSER_STACK_BYTES: usize = 64 << 20;
 
 #[cfg(test)]
 mod tests;

@@ -252,6 +252,16 @@ fn what_is_too_much_is_refused() {
     }
     let right = "true ? true : ".repeat(250) + "true";
     assert!(check(&right, &declared()).is_err());
+    // Without a bracket, as deep as a text of this length can be.
+    for (first, piece) in [
+        ("1", "+1"),
+        ("1", "<1"),
+        ("claims", ".a"),
+        ("claims.a", "[0]"),
+    ] {
+        let deep = first.to_owned() + &piece.repeat((MAX_SOURCE_BYTES - 8) / piece.len());
+        assert!(check(&deep, &declared()).is_err(), "{piece}");
+    }
     let long = vec!["hour > 1"; 300].join(" && ");
     let found = flaws(&long);
     assert!(found[0].contains("nodes"), "{found:#?}");
