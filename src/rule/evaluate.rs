@@ -51,13 +51,15 @@ impl<'a> Run<'a> {
             Node::String(text) => Ok(Value::from(text.as_str())),
             Node::List(parts) => parts.iter().map(|part| self.value(*part)).collect(),
             Node::Map(entries) => self.map(entries),
-            Node::Variable(name) => self.facts.variable(name)?.ok_or(Fault::Absent),
+            Node::Variable(name) => {
+                let value = self.facts.variable(name)?.ok_or(Fault::Absent)?;
+                self.weighed(value)
+            }
             Node::Known(name) => Ok(Value::Bool(self.facts.variable(name)?.is_some())),
             Node::Element(name) => {
                 let found = self.elements.iter().rev().find(|(other, _)| other == name);
                 let value = found.map(|(_, value)| value.clone()).ok_or(Fault::Absent)?;
-                self.spend(weight(&value))?;
-                Ok(value)
+                self.weighed(value)
             }
             Node::Select(of, name) => self.member(*of, name)?.ok_or(Fault::Absent),
             Node::Has(of, name) => Ok(Value::Bool(self.member(*of, name)?.is_some())),
@@ -111,7 +113,10 @@ impl<'a> Run<'a> {
 
     fn member(&mut self, of: Index, name: &'a str) -> Result<Option<Value<'a>>, Fault> {
         match self.value(of)? {
-            Value::Map(map) => map.at(&Value::from(name)),
+            Value::Map(map) => {
+                let found = map.at(&Value::from(name))?;
+                found.map(|value| self.weighed(value)).transpose()
+            }
             _ => Err(Fault::Overload),
         }
     }
@@ -120,8 +125,7 @@ impl<'a> Run<'a> {
         let mut arguments = Vec::with_capacity(parts.len());
         for part in parts {
             let argument = self.value(*part)?;
-            self.spend(weight(&argument))?;
-            arguments.push(argument);
+            arguments.push(self.weighed(argument)?);
         }
         match (function, arguments.as_slice()) {
             (Function::Equal, [a, b]) => self.equal(a, b, MAX_DEPTH).map(Value::Bool),
@@ -144,7 +148,8 @@ impl<'a> Run<'a> {
 
     /// Values of different types are different, and so are lists of different length.
     fn equal(&mut self, a: &Value<'a>, b: &Value<'a>, depth: usize) -> Result<bool, Fault> {
-        self.spend(1)?;
+        let look = weight(a) + weight(b);
+        self.spend(1 + look)?;
         let below = depth.checked_sub(1).ok_or(Fault::Range)?;
         match (a, b) {
             (Value::List(a), Value::List(b)) => {
@@ -164,6 +169,7 @@ impl<'a> Run<'a> {
                     return Ok(false);
                 }
                 for key in keys {
+                    self.spend(look)?;
                     let same = match (a.at(&key)?, b.at(&key)?) {
                         (Some(a), Some(b)) => self.equal(&a, &b, below)?,
                         _ => false,
@@ -211,6 +217,12 @@ impl<'a> Run<'a> {
             (None, Quantifier::ExistsOne) => Ok(Value::Bool(holding == 1)),
             (None, _) => Ok(Value::Bool(!decisive)),
         }
+    }
+
+    /// The value, when there are steps left for what it is to look at it.
+    fn weighed(&mut self, value: Value<'a>) -> Result<Value<'a>, Fault> {
+        self.spend(weight(&value))?;
+        Ok(value)
     }
 
     fn spend(&mut self, steps: usize) -> Result<(), Fault> {

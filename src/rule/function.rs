@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::time;
-use super::value::{Fault, List, Map, Value, order};
+use super::value::{Fault, Map, Value, order};
 use super::{MAX_ELEMENTS, MAX_TEXT_BYTES};
 
 /// An operator or a function that needs all its arguments.
@@ -267,11 +267,15 @@ fn to_timestamp<'a>(of: &Value<'a>) -> Result<Value<'a>, Fault> {
 
 /// How much work a look at a value may be: its bytes or its elements.
 pub(super) fn weight(value: &Value<'_>) -> usize {
-    match value {
-        Value::String(text) => text.len() / 64,
-        Value::List(List::Values(elements)) => elements.len() / 64,
+    let size = match value {
+        Value::String(text) => text.len(),
+        Value::List(list) => list.len(),
+        Value::Map(Map::Json(members)) => members.len(),
+        Value::Map(Map::Values(entries)) => entries.len(),
+        Value::Map(Map::Host(members)) => members.bytes(),
         _ => 0,
-    }
+    };
+    size / 64
 }
 
 const NANOS: i128 = 1_000_000_000;

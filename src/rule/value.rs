@@ -66,6 +66,10 @@ pub trait Members: fmt::Debug {
     /// # Errors
     /// [`Fault::Unreadable`] when a name is no text.
     fn names(&self) -> Result<Vec<Value<'_>>, Fault>;
+
+    /// How many bytes a look goes through, which is counted: a client says how many
+    /// there are, and often how many looks a loop takes.
+    fn bytes(&self) -> usize;
 }
 
 /// Why an evaluation has no answer.

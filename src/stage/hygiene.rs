@@ -50,6 +50,11 @@ impl Screened {
         &self.path
     }
 
+    /// The canonical query, still encoded.
+    pub fn raw_query(&self) -> &str {
+        &self.query
+    }
+
     /// The query's parameters, decoded.
     pub fn query(&self) -> impl Iterator<Item = (Cow<'_, [u8]>, Cow<'_, [u8]>)> {
         self.query

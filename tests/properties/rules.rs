@@ -4,11 +4,17 @@
 use std::collections::HashMap;
 
 use cel::{Context, Program, Value as Other};
+use portcullis::engine::{Event, Flow};
+use portcullis::request::Headers;
 use portcullis::rule::check::check;
 use portcullis::rule::{Declarations, Facts, Fault, Type, Value, evaluate};
+use portcullis::store::MemoryStore;
+use portcullis::trail::Trail;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use serde_json::{Value as Json, json};
+
+use crate::shop::{self, Parts};
 
 proptest! {
     #![proptest_config(Config { cases: 1_000, ..Config::default() })]
@@ -98,6 +104,45 @@ fn the_specification() {
         let (ours, theirs) = both(text).unwrap_or_else(|| panic!("{text} is refused"));
         assert_eq!(ours, expected, "{text}");
         assert_eq!(theirs, expected, "{text}");
+    }
+}
+
+/// However often a rule looks something up that a client may make long, the looks are
+/// counted: they cost what is looked through, not what is found.
+#[test]
+fn looks_at_a_long_request_come_to_an_end() {
+    for condition in [
+        "request.query.all(name, size(request.query[name]) >= 1)",
+        "request.query.all(name, has(request.query.absent) || true)",
+        "request.query.all(name, !(name in request.query.absent) || true)",
+        "request.query.all(name, has(request.headers.absent) || true)",
+        "request.query == request.query",
+    ] {
+        let policy = shop::policy(|policy| {
+            policy["rules"] = json!({ "looks": { "allow_if": condition } });
+            policy["default_rules"] = json!(["looks"]);
+        });
+        let said = |long: usize| {
+            let parameters: Vec<String> = (0..long).map(|name| format!("{name:x}=1")).collect();
+            let path = format!("/v1/status?{}", parameters.join("&"));
+            let mut head = shop::head("GET", path.as_bytes(), Some("192.0.2.1"));
+            let mut fields: Vec<(String, Vec<u8>)> = head
+                .headers
+                .iter()
+                .map(|(name, value)| (name.to_owned(), value.to_vec()))
+                .collect();
+            fields.push(("x".repeat(10 * long), b"1".to_vec()));
+            head.headers = Headers::new(fields);
+            let mut trail = Trail::default();
+            let (parts, store) = (Parts::new(&policy), MemoryStore::default());
+            let world = parts.world(&policy, &store, shop::now());
+            let _ = Flow::Start.step(Event::RequestHead(head), &world, &mut trail);
+            format!("{:?}", trail.findings())
+        };
+        let short = said(20);
+        assert!(short.contains("keeps to `looks`"), "{condition}: {short}");
+        let long = said(800);
+        assert!(long.contains("too many steps"), "{condition}: {long}");
     }
 }
 

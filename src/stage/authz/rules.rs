@@ -50,7 +50,10 @@ pub(in crate::stage) fn check(
         let facts = Asked {
             headers: RequestHeaders(screened),
             query: Query(screened),
-            parameters: Parameters(parameters),
+            parameters: Parameters {
+                found: parameters,
+                path: screened.path(),
+            },
             screened,
             operation,
             caller,
@@ -258,6 +261,11 @@ impl Members for RequestHeaders<'_> {
             headers.filter(|name| self.is_seen(name)).map(Cow::Borrowed),
         ))
     }
+
+    fn bytes(&self) -> usize {
+        let headers = self.0.head().headers.iter();
+        headers.map(|(name, _)| name.len()).sum()
+    }
 }
 
 /// The parameters of the query, each with all its values.
@@ -283,20 +291,35 @@ impl Members for Query<'_> {
             .collect::<Result<_, _>>()?;
         Ok(unique(names.into_iter()))
     }
+
+    fn bytes(&self) -> usize {
+        self.0.raw_query().len()
+    }
 }
 
 /// The parameters of the path, decoded.
 #[derive(Debug)]
-struct Parameters<'a>(&'a PathParameters<'a>);
+struct Parameters<'a> {
+    found: &'a PathParameters<'a>,
+    path: &'a str,
+}
 
 impl Members for Parameters<'_> {
     fn member(&self, name: &str) -> Result<Option<Value<'_>>, Fault> {
-        let value = self.0.value(name).map(owned).transpose()?;
+        let value = self.found.value(name).map(owned).transpose()?;
         Ok(value.map(Value::String))
     }
 
     fn names(&self) -> Result<Vec<Value<'_>>, Fault> {
-        Ok(self.0.iter().map(|(name, _)| Value::from(name)).collect())
+        Ok(self
+            .found
+            .iter()
+            .map(|(name, _)| Value::from(name))
+            .collect())
+    }
+
+    fn bytes(&self) -> usize {
+        self.path.len()
     }
 }
 
