@@ -8,6 +8,7 @@ mod challenge;
 mod problem;
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use serde_json::json;
 
@@ -120,11 +121,15 @@ pub enum Denial {
     ObjectForbidden,
     /// A body whose fields must be looked at cannot be read in one way only.
     BodyUnreadable,
-    /// The caller's bucket is empty.
+    /// The caller is over a limit.
     QuotaExceeded {
-        /// When the bucket will hold a request again.
-        retry_after_seconds: u64,
+        /// The names of the limits.
+        limits: Vec<Rc<str>>,
+        /// When they will allow it; `None`: time alone does not help.
+        retry_after_seconds: Option<u64>,
     },
+    /// The request's body costs, and its length is not announced.
+    LengthRequired,
     /// The quota could not be counted.
     QuotaUncounted,
     /// The request is unlike those the model learnt from.
@@ -187,6 +192,9 @@ impl Denial {
             Denial::RuleRefused { rule } => format!("{}: `{rule}`", self.code()).into(),
             Denial::RuleFailed { rule, fault } => {
                 format!("{}: `{rule}`, {fault}", self.code()).into()
+            }
+            Denial::QuotaExceeded { limits, .. } => {
+                format!("{}: `{}`", self.code(), limits.join("`, `")).into()
             }
             _ => self.code().into(),
         }
@@ -257,6 +265,7 @@ impl Denial {
             Denial::ObjectForbidden => (403, "object_forbidden", problem::OBJECT_FORBIDDEN),
             Denial::BodyUnreadable => (400, "body_unreadable", problem::MALFORMED_REQUEST),
             Denial::QuotaExceeded { .. } => (429, "quota_exceeded", problem::QUOTA_EXCEEDED),
+            Denial::LengthRequired => (411, "length_required", problem::LENGTH_REQUIRED),
             Denial::QuotaUncounted => (503, "quota_uncounted", problem::QUOTA_UNAVAILABLE),
             Denial::Anomalous => (403, "anomalous", problem::REQUEST_REFUSED),
             Denial::ResponseUnmaskable => (502, "response_unmaskable", problem::RESPONSE_WITHHELD),
@@ -310,10 +319,11 @@ impl Denial {
             }
             | Denial::LockedOut {
                 retry_after_seconds,
-            }
-            | Denial::QuotaExceeded {
-                retry_after_seconds,
             } => Some(("retry-after", retry_after_seconds.to_string())),
+            Denial::QuotaExceeded {
+                retry_after_seconds,
+                ..
+            } => retry_after_seconds.map(|seconds| ("retry-after", seconds.to_string())),
             Denial::KeysUnavailable
             | Denial::IntrospectionUnavailable
             | Denial::RevocationsUnavailable

@@ -21,6 +21,7 @@ use crate::stage::hand_over;
 use crate::stage::hygiene::{self, Screened};
 use crate::stage::lockout;
 use crate::stage::masking::{self, Treatment};
+use crate::stage::quota;
 use crate::stage::{self, Admission, Admitted, Candidate};
 use crate::store::Store;
 use crate::time::Time;
@@ -61,6 +62,8 @@ pub enum Event<'a> {
     ResponseHead(ResponseHead),
     /// More of the response's body arrived.
     ResponseBody(Body<'a>),
+    /// The exchange is over, however it ended. Its trail is complete.
+    Ended,
 }
 
 /// A body that is being collected.
@@ -120,6 +123,8 @@ pub enum Flow {
     Passing,
     /// The client got a refusal; nothing of the exchange goes on.
     Refused,
+    /// Nothing follows.
+    Over,
 }
 
 /// A request whose body is being collected.
@@ -168,6 +173,10 @@ impl Flow {
                     Ok(body) => (Flow::Passing, Step::Continue(replace_body(body))),
                     Err(denial) => (Flow::Refused, Step::Reply(denial)),
                 }
+            }
+            (_, Event::Ended) => {
+                quota::settle(world, trail);
+                (Flow::Over, go_on())
             }
             // Envoy answers by itself when a request is malformed, or waits for too
             // long; the upstream has not seen the request.

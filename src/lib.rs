@@ -10,13 +10,13 @@
 //!    when it may be called is asked at once ([`stage::network`], [`stage::availability`]).
 //! 5. [`stage::authn`] verifies the credentials and makes a caller of the request.
 //! 6. [`stage::authz`] asks for scopes, roles, the caller's own objects, and rules.
-//! 7. [`stage::quota`] takes the request out of the caller's bucket.
+//! 7. [`stage::quota`] spends from the limits that hold for the caller.
 //! 8. [`stage::anomaly`] says how odd the request is, and why.
 //! 9. [`stage::masking`] hides from the response what the caller may not see.
 //! 10. [`trail`] becomes the audit record and the explanation.
 //!
 //! Mechanisms ([`jose`], [`api_key`], [`certificate`], [`network`], [`calendar`], [`lockout`],
-//! [`revocation`], [`rule`], [`mask`], [`forest`], [`profile`]) know nothing of policy, stages
+//! [`quota`], [`revocation`], [`rule`], [`mask`], [`forest`], [`profile`]) know nothing of policy, stages
 //! know nothing of Envoy, and only `envoy` knows proxy-wasm.
 
 pub mod api_key;
@@ -40,6 +40,7 @@ pub mod network;
 pub mod pattern;
 pub mod policy;
 pub mod profile;
+pub mod quota;
 pub mod request;
 pub mod revocation;
 pub mod rule;

@@ -20,6 +20,7 @@ mod possession;
 #[cfg(not(target_family = "wasm"))]
 pub mod prepare;
 pub mod problem;
+pub mod quota;
 mod role;
 pub mod route;
 pub mod rule;
@@ -44,10 +45,11 @@ pub use hand_over::{Assertion, HandOver, IdentityHeader};
 use lockout::Lockout;
 use network::{Networks, Territory};
 pub use possession::Dpop;
+use quota::Quotas;
 pub use role::Roles;
 use route::Router;
 use rule::Rules;
-use source::{QuotaKey, RemoteKeys, SenderConstraint, Stages};
+use source::{RemoteKeys, SenderConstraint, Stages};
 pub use status::{Introspection, Revocation, RevocationSource, ServerAuth};
 
 /// Everything the stages decide by. Only [`compile`] makes it.
@@ -90,10 +92,8 @@ pub struct Policy {
     pub clearances: Clearances,
     /// Where classified fields lie.
     pub masks: Table,
-    /// The quota plans.
-    pub plans: Vec<Plan>,
-    /// How many callers can be counted at once.
-    pub slots: u32,
+    /// How much callers may ask for.
+    pub quotas: Quotas,
     /// Headers that tell the upstream who calls.
     pub identity: Vec<IdentityHeader>,
     /// What the upstream gets of the credentials, or in their place.
@@ -135,8 +135,10 @@ pub struct Operation {
     pub body_claims: Vec<BodyClaim>,
     /// How its caller must have logged in.
     pub step_up: Option<StepUp>,
-    /// The quota plan that counts it.
+    /// The quota plan that counts it, by its place.
     pub plan: Option<usize>,
+    /// What a call of it costs.
+    pub cost: u64,
 }
 
 impl Operation {
@@ -263,19 +265,6 @@ impl Clearances {
     pub fn rules(&self, clearance: u8) -> Option<&mask::Rules> {
         self.rules.get(usize::from(clearance))
     }
-}
-
-/// A token bucket.
-#[derive(Debug)]
-pub struct Plan {
-    /// Its name.
-    pub name: String,
-    /// The time in which the bucket regains one request, in nanoseconds.
-    pub interval_ns: u64,
-    /// How many requests a full bucket holds.
-    pub burst: u64,
-    /// Who owns a bucket.
-    pub key: QuotaKey,
 }
 
 /// The learned model and where it draws the line.

@@ -150,6 +150,7 @@ pub fn approach(
         &operation.availability
     });
     availability::restrict(availability, policy, world.now, trail)?;
+    quota::approach(screened, operation, world, trail)?;
     let access = operation.map_or(&policy.undeclared, |operation| &operation.access);
     lockout::approach(screened, access, world, trail)
 }
@@ -168,20 +169,13 @@ pub fn admit(
     let policy = world.policy;
     let mut asks_for_body = false;
     let index = match route {
-        None => None,
+        None => {
+            quota::spend(screened, None, &caller, world, trail)?;
+            None
+        }
         Some((index, operation, parameters)) => {
             authz::authorize(operation, screened, &parameters, &caller, world, trail)?;
-            if let Some(plan) = operation.plan.and_then(|plan| policy.plans.get(plan)) {
-                quota::spend(
-                    plan,
-                    screened,
-                    &caller,
-                    policy,
-                    world.store,
-                    world.now,
-                    trail,
-                )?;
-            }
+            quota::spend(screened, Some(operation), &caller, world, trail)?;
             anomaly::judge(operation, screened, &parameters, policy, trail)?;
             authz::rules::check(
                 When::Scored,

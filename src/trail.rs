@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::denial::{Challenges, Denial, Refusal};
 use crate::policy::source::Mode;
 use crate::profile::Observation;
+use crate::quota::account::Account;
 
 /// The stages, in the order in which a request meets them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +120,8 @@ pub struct Trail {
     pub accused: Option<String>,
     /// How one may authenticate for the operation.
     pub challenges: Rc<Challenges>,
+    /// What it spent.
+    pub account: Account,
     findings: Vec<Finding>,
     denial: Option<Denial>,
     admitted: bool,
@@ -146,14 +149,19 @@ impl Trail {
                 Err(denial)
             }
             Mode::Observe => {
-                self.findings.push(Finding {
-                    stage,
-                    outcome: Outcome::WouldDeny,
-                    note: denial.note(),
-                });
+                self.would_deny(stage, &denial);
                 Ok(())
             }
         }
+    }
+
+    /// A stage that only observes finds a reason to refuse.
+    pub fn would_deny(&mut self, stage: Stage, denial: &Denial) {
+        self.findings.push(Finding {
+            stage,
+            outcome: Outcome::WouldDeny,
+            note: denial.note(),
+        });
     }
 
     /// A stage refuses, whatever its mode.

@@ -54,7 +54,7 @@ pub fn run(args: &Check) -> ExitCode {
         "  {} issuers, {} classifications, {} quota plans",
         policy.issuers.len(),
         policy.clearances.names.len(),
-        policy.plans.len()
+        policy.quotas.plans.len()
     );
     ExitCode::SUCCESS
 }

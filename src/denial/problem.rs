@@ -131,6 +131,12 @@ pub(super) const QUOTA_EXCEEDED: Problem = problem(
     "The quota is spent; try again after the time in `Retry-After`.",
 );
 
+pub(super) const LENGTH_REQUIRED: Problem = problem(
+    "length-required",
+    "Length required",
+    "Send the body with `Content-Length`: what it costs depends on its length.",
+);
+
 pub(super) const QUOTA_UNAVAILABLE: Problem = problem(
     "quota-unavailable",
     "Quota unavailable",

@@ -121,7 +121,9 @@ impl Exchange {
     }
 
     /// The exchange is over: its record goes where Envoy's access logs find it.
-    pub(super) fn log(&self) {
+    pub(super) fn log(&mut self) {
+        let (flow, _) = self.step(Event::Ended);
+        self.flow = flow;
         let latency_ns = host::number(&["request", "duration"]);
         let status = host::number(&["response", "code"]);
         let ending = Ending {
@@ -141,7 +143,9 @@ impl Exchange {
     fn handle(&mut self, event: Event<'_>) -> Action {
         let side = match event {
             Event::ResponseHead(_) | Event::ResponseBody(_) => Side::Response { body_length: 0 },
-            Event::RequestHead(_) | Event::RequestBody(_) | Event::Arrived => Side::Request,
+            Event::RequestHead(_) | Event::RequestBody(_) | Event::Arrived | Event::Ended => {
+                Side::Request
+            }
         };
         let (flow, step) = self.step(event);
         self.flow = flow;

@@ -45,7 +45,7 @@ impl HttpContext for Stream {
     }
 
     fn on_log(&mut self) {
-        self.0.borrow().log();
+        self.0.borrow_mut().log();
     }
 }
 

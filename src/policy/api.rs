@@ -58,9 +58,27 @@ pub struct Operation {
     /// `x-hours`: when it may be called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<String>,
-    /// `x-quota`: the quota plan that counts this operation.
+    /// `x-quota`: how a call of it is counted.
+    #[serde(default, skip_serializing_if = "Quota::is_default")]
+    pub quota: Quota,
+}
+
+/// How a call of an operation is counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quota {
+    /// The plan, in place of the policy's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quota: Option<String>,
+    pub plan: Option<String>,
+    /// What it costs limits that leave that to operations. Default: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<u32>,
+}
+
+impl Quota {
+    fn is_default(&self) -> bool {
+        *self == Quota::default()
+    }
 }
 
 /// From where an operation may be called, by the names of lists of networks.

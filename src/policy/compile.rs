@@ -26,11 +26,11 @@ use super::api::{Api, MaskNode, Response};
 use super::network::Networks;
 use super::plugin::Plugin;
 use super::problem::{Problem, Problems};
+use super::quota::Quotas;
 use super::route::Router;
 use super::source::{Environment, Source};
 use super::{
-    Access, Anomaly, Clearances, Demand, Issuer, Operation, Plan, Policy, Roles, Scheme,
-    encode_header,
+    Access, Anomaly, Clearances, Demand, Issuer, Operation, Policy, Roles, Scheme, encode_header,
 };
 use crate::mask::Table;
 use crate::model::Model;
@@ -55,7 +55,7 @@ pub fn compile(
         ..
     } = plugin;
     let clearances = clearance::clearances(&source, &mut problems);
-    let plans = quota::plans(&source, &mut problems);
+    let quotas = quota::quotas(&source, &mut problems);
     let networks = network::networks(&source.networks, &mut problems);
     let times = Times::new(&source, &api, &mut problems);
     let lockout = source
@@ -97,6 +97,7 @@ pub fn compile(
     rule::check_defaults(&source, &mut problems);
     let mut kept_claims = kept_claims(&api, &roles);
     kept_claims.extend(rule::claims(&rules, roles.claim.first()));
+    kept_claims.extend(quota::claims(&quotas));
     if let Some(assertion) = &hand_over.assertion {
         kept_claims.insert("sub".into());
         kept_claims.extend(assertion.claims.iter().cloned());
@@ -108,7 +109,7 @@ pub fn compile(
     let named = Named {
         schemes: &schemes,
         roles: &roles,
-        plans: &plans,
+        quotas: &quotas,
         networks: &networks,
         times: &times,
     };
@@ -146,8 +147,7 @@ pub fn compile(
         dpop,
         clearances,
         masks,
-        plans,
-        slots: source.quotas.slots,
+        quotas,
         identity,
         hand_over,
         roles,
@@ -217,7 +217,7 @@ fn mask_everything(api: &mut Api) {
 struct Named<'a> {
     schemes: &'a [Scheme],
     roles: &'a Roles,
-    plans: &'a [Plan],
+    quotas: &'a Quotas,
     networks: &'a Networks,
     times: &'a Times,
 }
@@ -228,7 +228,6 @@ fn operations(
     named: &Named<'_>,
     problems: &mut Problems,
 ) -> Vec<Operation> {
-    let plans = named.plans;
     let mut operations = Vec::new();
     for (index, operation) in api.operations.into_iter().enumerate() {
         let path = format!("api.operations[{index}]");
@@ -236,16 +235,7 @@ fn operations(
         let availability = named.times.of(&operation, &path, problems);
         let territory =
             network::territory(operation.networks.as_ref(), named.networks, &path, problems);
-        let wanted = operation.quota.as_ref().or(source.quotas.default.as_ref());
-        let plan = wanted.and_then(|name| plans.iter().position(|plan| plan.name == *name));
-        if let (Some(name), None) = (&operation.quota, plan) {
-            let names: Vec<String> = plans.iter().map(|plan| plan.name.clone()).collect();
-            problems.add(
-                format!("{path}.quota"),
-                format!("`{name}` is not one of the plans"),
-                known_names(&names),
-            );
-        }
+        let (plan, cost) = quota::of(&operation.quota, named.quotas, &path, problems);
         operations.push(Operation {
             header: encode_header(&operation.id),
             id: operation.id,
@@ -260,6 +250,7 @@ fn operations(
             body_claims: operation.body_claims,
             step_up: operation.step_up,
             plan,
+            cost,
         });
     }
     operations

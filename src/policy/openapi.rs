@@ -19,6 +19,7 @@ mod names;
 mod operation;
 mod parameter;
 mod place;
+mod quota;
 mod reading;
 mod response;
 mod schema;
@@ -225,7 +226,7 @@ components:
             "operations": [
                 {"id": "DELETE /orders/{id}", "method": "DELETE", "path": "/v1/orders/{id}",
                     "security": [[]], "parameters": [id, trace]},
-                {"id": "GET /orders/{id}", "method": "GET", "path": "/v1/orders/{id}", "quota": "low",
+                {"id": "GET /orders/{id}", "method": "GET", "path": "/v1/orders/{id}", "quota": {"plan": "low"},
                     "security": [[{"scheme": "oauth", "scopes": ["read"]}]],
                     "parameters": [id,
                         {"name": "view", "in": "query", "enumeration": ["full", "2", "true"]},

@@ -66,28 +66,31 @@ impl<'a> Checker<'a> {
             .unwrap_or(schema)
     }
 
-    /// Four kinds of choice occur: words, an optional value, values of different
-    /// types, and an object whose only member names the variant.
+    /// A choice is between words, objects whose only member names the variant, and
+    /// values of other types, of which `null` means that a value is optional.
     fn check_choice(&mut self, value: &Value, choices: &'a [Value], path: &str) {
+        let choices = self.flattened(choices);
         let words: Vec<&str> = choices
             .iter()
             .filter_map(|choice| choice.get("const")?.as_str())
             .collect();
-        if words.len() == choices.len() {
-            if !value.as_str().is_some_and(|word| words.contains(&word)) {
-                self.problems.add(
-                    path,
-                    format!("{} is not a known word", show(value)),
-                    format!("write one of {}", list(&words)),
-                );
-            }
-            return;
-        }
         let variants: Vec<(&str, &'a Value)> = choices
             .iter()
-            .filter_map(|choice| Some((variant(choice)?, choice)))
+            .filter_map(|choice| Some((variant(choice)?, *choice)))
             .collect();
-        if variants.len() == choices.len() {
+        let others: Vec<(&str, &'a Value)> = choices
+            .iter()
+            .filter(|choice| choice.get("const").is_none() && variant(choice).is_none())
+            .map(|choice| (kind(choice), *choice))
+            .filter(|(kind, _)| *kind != "null")
+            .collect();
+        if value.as_str().is_some_and(|word| words.contains(&word)) {
+            return;
+        }
+        if let Some((_, schema)) = others.iter().find(|(kind, _)| *kind == type_name(value)) {
+            return self.check(value, schema, path);
+        }
+        if value.is_object() && !variants.is_empty() {
             let names: Vec<&str> = variants.iter().map(|(name, _)| *name).collect();
             let present: Vec<_> = variants
                 .iter()
@@ -103,16 +106,36 @@ impl<'a> Checker<'a> {
             }
             return;
         }
-        let others: Vec<(&str, &'a Value)> = choices
-            .iter()
-            .map(|choice| (kind(self.resolve(choice)), choice))
-            .filter(|(kind, _)| *kind != "null")
-            .collect();
-        let alike = others.iter().find(|(kind, _)| *kind == type_name(value));
-        let chosen = alike.or(others.first()).map(|(_, choice)| *choice);
-        if let (false, Some(schema)) = (value.is_null(), chosen) {
-            self.check(value, schema, path);
+        match others.first() {
+            _ if value.is_null() && choices.iter().any(|choice| kind(choice) == "null") => {}
+            Some((_, schema)) if words.is_empty() && variants.is_empty() => {
+                self.check(value, schema, path);
+            }
+            _ => {
+                let named = variants.iter().map(|(name, _)| *name);
+                let known: Vec<&str> = words.iter().copied().chain(named).collect();
+                self.problems.add(
+                    path,
+                    format!("{} is not a known word", show(value)),
+                    format!("write one of {}", list(&known)),
+                );
+            }
         }
+    }
+
+    /// The choices, with those that are choices themselves laid open.
+    fn flattened(&self, choices: &'a [Value]) -> Vec<&'a Value> {
+        choices
+            .iter()
+            .flat_map(|choice| {
+                let choice = self.resolve(choice);
+                let inner = choice.get("oneOf").or(choice.get("anyOf"));
+                match inner.and_then(Value::as_array) {
+                    Some(inner) => self.flattened(inner),
+                    None => vec![choice],
+                }
+            })
+            .collect()
     }
 
     fn check_type(&mut self, value: &Value, schema: &'a Value, path: &str) -> bool {
@@ -237,6 +260,9 @@ fn is_span(schema: &Value) -> bool {
 
 /// The only required member of an object that stands for one variant of a choice.
 fn variant(choice: &Value) -> Option<&str> {
+    if choice.get("properties")?.as_object()?.len() != 1 {
+        return None;
+    }
     match choice.get("required")?.as_array()?.as_slice() {
         [Value::String(name)] => Some(name),
         _ => None,

@@ -1,209 +1,344 @@
-//! How much a caller may ask for: a token bucket that all workers share.
+//! How much a caller may ask for.
 //!
-//! Shared data can neither delete nor list, so buckets live in a fixed number of
-//! slots and a client cannot make memory grow. A slot holds the tag of its owner
-//! and one time: when the bucket will be full again. That one number is the whole
-//! bucket (the generic cell rate algorithm), so one compare-and-swap spends from
-//! it, and a bucket that is full again is a slot that is free again.
+//! A plan's limits hold at once. All of them are asked before any is spent from; should
+//! another worker come in between, what was taken is given back, so that a refused
+//! request spends nothing. Where a limit hands a request to a lower plan, the lower
+//! one's limits count it in place of its own.
 
-use sha2::{Digest, Sha256};
+mod key;
+
+use std::rc::Rc;
 
 use crate::denial::Denial;
-use crate::policy::source::QuotaKey;
-use crate::policy::{Plan, Policy};
-use crate::stage::authn::Caller;
+use crate::engine::World;
+use crate::policy::Operation;
+use crate::policy::quota::{Cost, Limit, Over, Plan, Quotas};
+use crate::quota::account::{Reading, Taking};
+use crate::quota::table::{Change, Contended, Owner, Table};
+use crate::quota::{Standing, Taken};
+use crate::stage::authn::{Caller, Kind};
 use crate::stage::hygiene::Screened;
-use crate::store::{Store, Version};
-use crate::time::Time;
 use crate::trail::{Stage, Trail};
 
-/// Takes one request out of the caller's bucket.
+/// Spends from the plan that holds before the caller is known.
 ///
 /// # Errors
-/// [`Denial::QuotaExceeded`] when the bucket is empty, [`Denial::QuotaUncounted`]
-/// when other workers were faster too often; both only if the stage enforces.
-pub fn spend(
-    plan: &Plan,
+/// See [`spend`].
+pub fn approach(
     screened: &Screened,
-    caller: &Caller,
-    policy: &Policy,
-    store: &dyn Store,
-    now: Time,
+    operation: Option<&Operation>,
+    world: &World,
     trail: &mut Trail,
 ) -> Result<(), Denial> {
-    let owner = owner(plan, screened, caller);
-    match take(plan, &owner, policy.slots, store, now) {
-        Taken::Yes { left } => {
-            trail.pass(
-                Stage::Quota,
-                format!("plan `{}`, {left} of {} left", plan.name, plan.burst),
-            );
-            Ok(())
-        }
-        Taken::No { wait_ns } => {
-            let denial = Denial::QuotaExceeded {
-                retry_after_seconds: wait_ns.div_ceil(1_000_000_000).max(1),
-            };
-            trail.object(Stage::Quota, policy.stages.quota, denial)
-        }
-        Taken::Uncounted => trail.object(Stage::Quota, policy.stages.quota, Denial::QuotaUncounted),
+    let quotas = &world.policy.quotas;
+    let Some(plan) = quotas.before_authentication else {
+        return Ok(());
+    };
+    let request = Request {
+        screened,
+        operation,
+        caller: &Caller::default(),
+        world,
+    };
+    request.spend(plan, trail)
+}
+
+/// Spends from the plan of the operation or, where it has one for the caller's tier,
+/// from that.
+///
+/// # Errors
+/// [`Denial::QuotaExceeded`] when a limit does not allow it, [`Denial::QuotaUncounted`]
+/// when other workers were faster too often, [`Denial::LengthRequired`] when the body
+/// costs and its length is not announced; all only if the stage enforces.
+pub fn spend(
+    screened: &Screened,
+    operation: Option<&Operation>,
+    caller: &Caller,
+    world: &World,
+    trail: &mut Trail,
+) -> Result<(), Denial> {
+    let quotas = &world.policy.quotas;
+    let chosen = operation.map_or(quotas.default, |operation| operation.plan);
+    let Some(chosen) = chosen else {
+        return Ok(());
+    };
+    let (plan, tier) = of_tier(chosen, caller, quotas);
+    trail.account.tier = tier;
+    let request = Request {
+        screened,
+        operation,
+        caller,
+        world,
+    };
+    request.spend(plan, trail)
+}
+
+/// What a request held is free again.
+pub fn settle(world: &World, trail: &mut Trail) {
+    let table = Table::new(world.store, world.policy.quotas.size);
+    for taking in std::mem::take(&mut trail.account.held) {
+        taking.give_back(&table, world.now);
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Taken {
-    Yes { left: u64 },
-    No { wait_ns: u64 },
-    Uncounted,
+/// The plan for the caller's tier, if the chosen one has one.
+fn of_tier(chosen: usize, caller: &Caller, quotas: &Quotas) -> (usize, Option<Rc<str>>) {
+    let Some(plan) = quotas.plans.get(chosen) else {
+        return (chosen, None);
+    };
+    let tier = caller
+        .identities()
+        .filter_map(|identity| match identity.kind {
+            Kind::Token => identity.claim(&quotas.tier),
+            Kind::ApiKey | Kind::Certificate => identity.claims.get("tier"),
+        })
+        .find_map(|tier| plan.tiers.get_key_value(tier.as_str()?));
+    match tier {
+        Some((tier, place)) => (*place, Some(Rc::clone(tier))),
+        None => (chosen, None),
+    }
 }
 
-/// Who owns the bucket. An address stands in where there is no caller.
-fn owner(plan: &Plan, screened: &Screened, caller: &Caller) -> Tag {
-    let mut hash = Sha256::new();
-    hash.update(plan.name.as_bytes());
-    let identity = caller.identity();
-    match (plan.key, identity) {
-        (QuotaKey::Client, Some(identity)) => {
-            hash.update(b"\0client\0");
-            hash.update(identity.source.as_bytes());
-            hash.update(b"\0");
-            hash.update(
-                identity
-                    .client
-                    .as_deref()
-                    .unwrap_or(&identity.pseudonym)
-                    .as_bytes(),
+/// A request that is to be counted.
+struct Request<'a> {
+    screened: &'a Screened,
+    operation: Option<&'a Operation>,
+    caller: &'a Caller,
+    world: &'a World<'a>,
+}
+
+/// One limit, and what the request costs it.
+struct Counted<'a> {
+    limit: &'a Limit,
+    owner: Owner,
+    cost: u64,
+}
+
+/// Why a plan does not let a request pass.
+enum Refused {
+    /// These limits do not allow it.
+    Exceeded {
+        limits: Vec<Rc<str>>,
+        wait_ns: Option<u64>,
+    },
+    /// The plan at this place is to count it.
+    Shed { limit: Rc<str>, to: usize },
+    /// It could not be counted.
+    Uncounted(Denial),
+}
+
+impl Request<'_> {
+    fn spend(&self, plan: usize, trail: &mut Trail) -> Result<(), Denial> {
+        let mode = self.world.policy.stages.quota;
+        let mut plan = plan;
+        while let Some(tried) = self.world.policy.quotas.plans.get(plan) {
+            trail.account.plan = Some(Rc::clone(&tried.name));
+            let denial = match self.take_all(tried, trail) {
+                Ok(()) => return Ok(()),
+                Err(Refused::Shed { limit, to }) => {
+                    let note = format!("plan `{}`: over `{limit}`", tried.name);
+                    trail.pass(Stage::Quota, note);
+                    plan = to;
+                    continue;
+                }
+                Err(Refused::Exceeded { limits, wait_ns }) => Denial::QuotaExceeded {
+                    limits,
+                    retry_after_seconds: wait_ns.map(|wait| wait.div_ceil(SECOND_NS).max(1)),
+                },
+                Err(Refused::Uncounted(denial)) => denial,
+            };
+            return trail.object(Stage::Quota, mode, denial);
+        }
+        Ok(())
+    }
+
+    fn take_all(&self, plan: &Plan, trail: &mut Trail) -> Result<(), Refused> {
+        let table = Table::new(self.world.store, self.world.policy.quotas.size);
+        let mut counted = Vec::with_capacity(plan.limits.len());
+        for limit in &plan.limits {
+            let cost = self.cost(limit).map_err(Refused::Uncounted)?;
+            let owner = key::owner(
+                limit,
+                self.screened,
+                self.operation,
+                self.caller,
+                self.world,
             );
+            counted.push(Counted { limit, owner, cost });
         }
-        (QuotaKey::Subject, Some(identity)) => {
-            hash.update(b"\0subject\0");
-            hash.update(identity.pseudonym.as_bytes());
+        if counted.len() > 1 {
+            self.foresee(&counted, &table, trail)?;
         }
-        (QuotaKey::Address, _) | (_, None) => {
-            hash.update(b"\0address\0");
-            if let Some(address) = screened.address() {
-                hash.update(address.to_string().as_bytes());
+        let mut taken: Vec<Taking> = Vec::with_capacity(counted.len());
+        let mut readings = Vec::with_capacity(counted.len());
+        for one in counted {
+            match self.take(&one, &table) {
+                Ok(Taken::Yes { standing, .. }) => {
+                    readings.push(reading(one.limit, standing, false));
+                    taken.push(Taking {
+                        owner: one.owner,
+                        algorithm: one.limit.algorithm,
+                        cost: one.cost,
+                        taken_at: self.world.now,
+                    });
+                }
+                Ok(Taken::No {
+                    standing, wait_ns, ..
+                }) if one.limit.over == Over::Observe => {
+                    readings.push(reading(one.limit, standing, true));
+                    observed(one.limit, wait_ns, trail);
+                }
+                Ok(Taken::No {
+                    standing, wait_ns, ..
+                }) => {
+                    self.give_back(&taken, &table);
+                    trail
+                        .account
+                        .readings
+                        .push(reading(one.limit, standing, true));
+                    return Err(over(one.limit, wait_ns));
+                }
+                Err(Contended) => {
+                    self.give_back(&taken, &table);
+                    return Err(Refused::Uncounted(Denial::QuotaUncounted));
+                }
             }
         }
+        trail.pass(Stage::Quota, told(plan, &readings));
+        trail.account.readings.extend(readings);
+        taken.retain(|taking| taking.algorithm.is_returned());
+        trail.account.held.extend(taken);
+        Ok(())
     }
-    let digest: [u8; 32] = hash.finalize().into();
-    let (tag, rest) = digest.split_at(16);
-    Tag {
-        tag: array(tag),
-        home: u64::from_le_bytes(array(rest.get(..8).unwrap_or_default())),
-    }
-}
 
-/// 128 bits name the owner, 64 others choose the slot.
-struct Tag {
-    tag: [u8; 16],
-    home: u64,
-}
-
-fn take(plan: &Plan, owner: &Tag, slots: u32, store: &dyn Store, now: Time) -> Taken {
-    for _ in 0..MOST_TRIES {
-        let slot = find(owner, slots, store, now);
-        // In the past, the bucket is full now. Further ahead than an empty bucket
-        // needs, the clock went backwards, and nobody shall wait for that.
-        let capacity = plan.interval_ns.saturating_mul(plan.burst);
-        let latest = now.nanos().saturating_add(capacity);
-        let full_at = slot.full_at.clamp(now.nanos(), latest);
-        let after = (full_at - now.nanos()).saturating_add(plan.interval_ns);
-        if after > capacity {
-            if slot.full_at > latest {
-                // Else the bucket would look empty until the clock has caught up. If
-                // another worker writes first, it has done the same.
-                let empty = encode(&owner.tag, latest);
-                let _ = store.compare_and_swap(&slot.key, &empty, slot.version);
+    /// Whether all of them will allow it, as far as can be said before any is spent from.
+    fn foresee(
+        &self,
+        counted: &[Counted<'_>],
+        table: &Table<'_>,
+        trail: &mut Trail,
+    ) -> Result<(), Refused> {
+        let now = self.world.now;
+        let mut limits = Vec::new();
+        let mut longest = Some(0);
+        let mut shed = None;
+        let mut readings = Vec::new();
+        for one in counted {
+            let state = table.read(&one.owner, now);
+            let Taken::No {
+                standing, wait_ns, ..
+            } = one.limit.algorithm.take(&state, one.cost, now)
+            else {
+                let standing = one.limit.algorithm.standing(&state, now);
+                readings.push(reading(one.limit, standing, false));
+                continue;
+            };
+            readings.push(reading(one.limit, standing, true));
+            match one.limit.over {
+                Over::Observe => {}
+                Over::Shed(to) => {
+                    shed.get_or_insert(Refused::Shed {
+                        limit: Rc::clone(&one.limit.name),
+                        to,
+                    });
+                }
+                Over::Deny => {
+                    limits.push(Rc::clone(&one.limit.name));
+                    longest = longest.zip(wait_ns).map(|(one, other)| one.max(other));
+                }
             }
-            return Taken::No {
-                wait_ns: after - capacity,
-            };
         }
-        let value = encode(&owner.tag, full_at.saturating_add(plan.interval_ns));
-        if store
-            .compare_and_swap(&slot.key, &value, slot.version)
-            .is_ok()
-        {
-            return Taken::Yes {
-                left: (capacity - after) / plan.interval_ns,
-            };
-        }
-    }
-    Taken::Uncounted
-}
-
-struct Slot {
-    key: String,
-    version: Option<Version>,
-    full_at: u64,
-}
-
-/// The owner's slot, or the one to take over: a slot never used, else one whose
-/// bucket is full again, else the one that will be full first. The last costs its
-/// owner nothing but the part of a burst it had spent.
-fn find(owner: &Tag, slots: u32, store: &dyn Store, now: Time) -> Slot {
-    let mut best: Option<Slot> = None;
-    for probe in 0..PROBES {
-        let index = owner.home.wrapping_add(probe) % u64::from(slots.max(1));
-        let key = format!("portcullis/quota/{index}");
-        let Some((value, version)) = store.read(&key) else {
-            let fresh = Slot {
-                key,
-                version: None,
-                full_at: 0,
-            };
-            return match best {
-                Some(best) if best.full_at <= now.nanos() => best,
-                _ => fresh,
-            };
+        let refused = match limits.is_empty() {
+            true => shed,
+            false => Some(Refused::Exceeded {
+                limits,
+                wait_ns: longest,
+            }),
         };
-        let (tag, full_at) = decode(&value);
-        if tag == owner.tag {
-            return Slot {
-                key,
-                version: Some(version),
-                full_at,
-            };
-        }
-        if best.as_ref().is_none_or(|best| full_at < best.full_at) {
-            best = Some(Slot {
-                key,
-                version: Some(version),
-                full_at,
-            });
+        match refused {
+            Some(refused) => {
+                trail.account.readings.extend(readings);
+                Err(refused)
+            }
+            None => Ok(()),
         }
     }
-    match best {
-        Some(slot) => Slot { full_at: 0, ..slot },
-        None => Slot {
-            key: "portcullis/quota/0".into(),
-            version: None,
-            full_at: 0,
+
+    fn take(&self, one: &Counted<'_>, table: &Table<'_>) -> Result<Taken, Contended> {
+        table.update(&one.owner, self.world.now, |state| {
+            let taken = one.limit.algorithm.take(state, one.cost, self.world.now);
+            match &taken {
+                Taken::Yes { state, .. }
+                | Taken::No {
+                    state: Some(state), ..
+                } => Change::Write(*state, taken),
+                Taken::No { state: None, .. } => Change::Keep(taken),
+            }
+        })
+    }
+
+    fn give_back(&self, taken: &[Taking], table: &Table<'_>) {
+        for taking in taken {
+            taking.give_back(table, self.world.now);
+        }
+    }
+
+    fn cost(&self, limit: &Limit) -> Result<u64, Denial> {
+        match limit.cost {
+            Cost::Operation => Ok(self.operation.map_or(1, |operation| operation.cost)),
+            Cost::Fixed(units) => Ok(units),
+            Cost::BodyBytes(piece) => {
+                let head = self.screened.head();
+                if head.end_of_stream {
+                    return Ok(1);
+                }
+                let length = head.headers.first("content-length");
+                let length: u64 = length
+                    .and_then(|length| std::str::from_utf8(length).ok()?.parse().ok())
+                    .ok_or(Denial::LengthRequired)?;
+                Ok(length.div_ceil(piece).max(1))
+            }
+        }
+    }
+}
+
+fn over(limit: &Limit, wait_ns: Option<u64>) -> Refused {
+    let name = Rc::clone(&limit.name);
+    match limit.over {
+        Over::Shed(to) => Refused::Shed { limit: name, to },
+        Over::Deny | Over::Observe => Refused::Exceeded {
+            limits: vec![name],
+            wait_ns,
         },
     }
 }
 
-fn encode(tag: &[u8; 16], full_at: u64) -> [u8; 24] {
-    let mut value = [0; 24];
-    let (head, tail) = value.split_at_mut(16);
-    head.copy_from_slice(tag);
-    tail.copy_from_slice(&full_at.to_le_bytes());
-    value
+fn reading(limit: &Limit, standing: Standing, exceeded: bool) -> Reading {
+    Reading {
+        limit: Rc::clone(&limit.name),
+        standing,
+        window_ns: limit.algorithm.window_ns(),
+        exceeded,
+    }
 }
 
-fn decode(value: &[u8]) -> ([u8; 16], u64) {
-    let (tag, time) = value.split_at_checked(16).unwrap_or_default();
-    (array(tag), u64::from_le_bytes(array(time)))
+fn observed(limit: &Limit, wait_ns: Option<u64>, trail: &mut Trail) {
+    let denial = Denial::QuotaExceeded {
+        limits: vec![Rc::clone(&limit.name)],
+        retry_after_seconds: wait_ns.map(|wait| wait.div_ceil(SECOND_NS)),
+    };
+    trail.would_deny(Stage::Quota, &denial);
 }
 
-/// The bytes, if there are as many as asked for; zeros otherwise.
-fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    bytes.try_into().unwrap_or([0; N])
+fn told(plan: &Plan, readings: &[Reading]) -> String {
+    let limits: Vec<String> = readings
+        .iter()
+        .map(|reading| {
+            let Standing { quota, left, .. } = reading.standing;
+            format!("`{}` {left} of {quota} left", reading.limit)
+        })
+        .collect();
+    format!("plan `{}`: {}", plan.name, limits.join(", "))
 }
 
-/// Slots looked at before one is taken over.
-const PROBES: u64 = 8;
-
-/// Writes tried before the stage gives up; other workers can interfere with each.
-const MOST_TRIES: u32 = 128;
+const SECOND_NS: u64 = 1_000_000_000;

@@ -86,6 +86,9 @@ pub(crate) struct Exchange {
     /// text as it is, an object with its dates in seconds since the case began.
     #[serde(default)]
     pub(crate) introspected: Value,
+    /// Whether it is still under way when the next one comes.
+    #[serde(default)]
+    pub(crate) unended: bool,
     /// What must become of them.
     pub(crate) expect: Expectation,
 }
@@ -195,6 +198,7 @@ impl Case {
                     request,
                     response,
                     introspected: case.introspected.take(),
+                    unended: false,
                     expect,
                 },
             );
@@ -233,6 +237,8 @@ impl Case {
             Some("an authorization server that says what it is told")
         } else if self.contended {
             Some("a contended store")
+        } else if self.exchanges.iter().any(|one| one.unended) {
+            Some("an exchange that does not end")
         } else {
             None
         }
@@ -296,7 +302,10 @@ impl Request {
         if !body.is_empty() && !typed {
             fields.push(("content-type".into(), b"application/json".to_vec()));
         }
-        if !body.is_empty() {
+        let announced = ["content-length", "transfer-encoding"]
+            .iter()
+            .any(|name| self.headers.contains_key(*name));
+        if !body.is_empty() && !announced {
             fields.push(("content-length".into(), body.len().to_string().into_bytes()));
         }
         fields

@@ -42,7 +42,7 @@ fn a_client_gets_its_burst_and_its_rate_and_no_more() {
         let shop = Shop::start("exact", 4, |policy| {
             policy.replace(
                 REPORTS_PLAN,
-                "{ requests: 50, per: 1s, burst: 100, key: client }",
+                "{ limits: { burst: { requests: 50, per: 1s, burst: 100, key: client } } }",
             )
         })
         .await;

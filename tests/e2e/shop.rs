@@ -120,7 +120,8 @@ stages: {STAGES}
 pub(crate) const KEY_TIMES: &str = "refresh: 300s, timeout: 5s, cooldown: 60s, on_missing: hold";
 
 /// The quota of reports, as the policy writes it.
-pub(crate) const REPORTS_PLAN: &str = "{ requests: 1, per: 60s, burst: 3, key: client }";
+pub(crate) const REPORTS_PLAN: &str =
+    "{ limits: { burst: { requests: 1, per: 60s, burst: 3, key: client } } }";
 
 /// The stages, as the policy writes them.
 pub(crate) const STAGES: &str = "{ anomaly: observe }";

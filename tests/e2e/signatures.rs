@@ -94,7 +94,7 @@ pub(crate) fn policy() -> String {
             { "name": "financial", "mask": "last4" },
         ],
         "clearances": { "default": "public" },
-        "quotas": { "plans": { "reports": { "requests": 1, "per": "1s", "burst": 1, "key": "client" } } },
+        "quotas": { "plans": { "reports": { "limits": { "burst": { "requests": 1, "per": "1s", "burst": 1, "key": "client" } } } } },
     })
     .to_string()
 }

@@ -129,6 +129,9 @@ impl<'p> Stand<'p> {
             }
             other => panic!("tests/cases/{}.yaml: {other:?} decides nothing", case.name),
         }
+        if !exchange.unended {
+            let _ = Flow::Passing.step(Event::Ended, &self.world(now), &mut trail);
+        }
         let ending = Ending {
             time_ms: time(now).millis(),
             status: Some(outcome.status),

@@ -58,6 +58,7 @@ fn expected(flow: &Flow, happening: &Happening) -> bool {
             matches!(happening, H::RequestBody(_) | H::ResponseHead(_))
         }
         Flow::Masking { .. } => matches!(happening, H::ResponseBody(_)),
+        Flow::Over => false,
         Flow::Passing | Flow::Refused => {
             matches!(
                 happening,

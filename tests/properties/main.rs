@@ -11,10 +11,8 @@
 )]
 
 mod access;
-mod bucket;
 mod events;
 mod paths;
-mod quota;
 mod rules;
 mod shop;
 #[path = "../cases/token.rs"]

@@ -28,7 +28,8 @@ pub(super) fn sentences(operation: &Operation, policy: &Policy) -> Vec<String> {
     objects(operation, &mut sentences);
     rules(operation, policy, &mut sentences);
     circumstances::lockout(&operation.access, policy, &mut sentences);
-    if let Some(plan) = operation.plan.and_then(|plan| policy.plans.get(plan)) {
+    let plans = &policy.quotas.plans;
+    if let Some(plan) = operation.plan.and_then(|plan| plans.get(plan)) {
         sentences.push(format!("quota: plan `{}`", plan.name));
     }
     sentences.extend(upstream::sentences(policy));

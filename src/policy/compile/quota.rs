@@ -1,50 +1,327 @@
-//! Quota plans as buckets.
+//! Quota plans as the stage asks them.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::known_names;
-use crate::policy::Plan;
+use crate::policy::api;
 use crate::policy::problem::Problems;
-use crate::policy::source::Source;
+use crate::policy::quota::{Cost, KeyPart, Limit, Over, Plan, Quotas};
+use crate::policy::source::{self, CostBy, Prefixes, Source, Span};
+use crate::quota::table::Size;
+use crate::quota::{Algorithm, Bucket, InFlight, Window};
 
-pub(super) fn plans(source: &Source, problems: &mut Problems) -> Vec<Plan> {
-    let mut plans = Vec::new();
-    for (name, plan) in &source.quotas.plans {
-        let per_ns = u64::try_from(plan.per.duration().as_nanos()).unwrap_or(u64::MAX);
-        let interval_ns = per_ns / u64::from(plan.requests.max(1));
-        if interval_ns == 0 {
-            problems.add(
-                format!("policy.quotas.plans.{name}.per"),
-                "leaves less than a nanosecond for a request",
-                "ask for fewer requests or a longer time",
-            );
-        }
-        let burst = u64::from(plan.burst.unwrap_or(plan.requests));
-        // Later on, times would reach their end, where nothing is refused any more.
-        if interval_ns.saturating_mul(burst) > LONGEST_REFILL_NS {
-            problems.add(
-                format!("policy.quotas.plans.{name}.burst"),
-                "takes more than a hundred years to fill",
-                "ask for a smaller burst, or more requests in the time",
-            );
-        }
-        plans.push(Plan {
-            name: name.clone(),
-            interval_ns: interval_ns.max(1),
-            burst,
-            key: plan.key,
-        });
+pub(super) fn quotas(source: &Source, problems: &mut Problems) -> Quotas {
+    let written = &source.quotas;
+    let named = Named {
+        names: written.plans.keys().cloned().collect(),
+    };
+    let plans: Vec<Plan> = written
+        .plans
+        .iter()
+        .map(|(name, plan)| named.plan(name, plan, problems))
+        .collect();
+    cycles(&plans, problems);
+    let mut chosen = |field: &str, name: &Option<String>| {
+        let path = format!("policy.quotas.{field}");
+        named.place(name.as_deref()?, &path, problems)
+    };
+    let default = chosen("default", &written.default);
+    let before_authentication = chosen("before_authentication", &written.before_authentication);
+    if let Some(plan) = before_authentication.and_then(|place| plans.get(place)) {
+        knows_no_caller(plan, problems);
     }
-    if let Some(name) = &source.quotas.default
-        && !source.quotas.plans.contains_key(name)
-    {
-        let names: Vec<String> = source.quotas.plans.keys().cloned().collect();
-        problems.add(
-            "policy.quotas.default",
-            format!("`{name}` is not one of the plans"),
-            known_names(&names),
-        );
+    let horizons = plans.iter().flat_map(|plan| &plan.limits);
+    Quotas {
+        default,
+        before_authentication,
+        tier: written.tier.names().to_vec(),
+        size: Size {
+            slots: written.slots,
+            horizon_ns: horizons
+                .map(|limit| limit.algorithm.horizon_ns())
+                .max()
+                .unwrap_or_default(),
+        },
+        plans,
     }
-    plans
 }
 
+/// The claims, by their first names, that limits ask about.
+pub(super) fn claims(quotas: &Quotas) -> impl Iterator<Item = String> {
+    let keys = quotas
+        .plans
+        .iter()
+        .flat_map(|plan| &plan.limits)
+        .flat_map(|limit| &limit.key);
+    let claims = keys.filter_map(|part| match part {
+        KeyPart::Claim(path) => path.first().cloned(),
+        _ => None,
+    });
+    let has_tiers = quotas.plans.iter().any(|plan| !plan.tiers.is_empty());
+    let tier = has_tiers.then(|| quotas.tier.first().cloned()).flatten();
+    claims.chain(tier)
+}
+
+/// The plan of an operation, and what a call of it costs.
+pub(super) fn of(
+    written: &api::Quota,
+    quotas: &Quotas,
+    path: &str,
+    problems: &mut Problems,
+) -> (Option<usize>, u64) {
+    let plan = match &written.plan {
+        None => quotas.default,
+        Some(name) => {
+            let names = quotas.plans.iter().map(|plan| plan.name.to_string());
+            let named = Named {
+                names: names.collect(),
+            };
+            named.place(name, &format!("{path}.quota.plan"), problems)
+        }
+    };
+    (plan, written.cost.map_or(1, u64::from))
+}
+
+/// The plans, by their places.
+struct Named {
+    names: Vec<String>,
+}
+
+impl Named {
+    fn place(&self, name: &str, path: &str, problems: &mut Problems) -> Option<usize> {
+        let place = self.names.iter().position(|known| known == name);
+        if place.is_none() {
+            problems.add(
+                path,
+                format!("`{name}` is not one of the plans"),
+                known_names(&self.names),
+            );
+        }
+        place
+    }
+
+    fn plan(&self, name: &str, written: &source::Plan, problems: &mut Problems) -> Plan {
+        let path = format!("policy.quotas.plans.{name}");
+        plain_name(name, &path, problems);
+        if written.limits.is_empty() || written.limits.len() > MOST_LIMITS {
+            problems.add(
+                format!("{path}.limits"),
+                format!("has {} limits", written.limits.len()),
+                format!("write 1 to {MOST_LIMITS}"),
+            );
+        }
+        let tiers: BTreeMap<Rc<str>, usize> = written
+            .tiers
+            .iter()
+            .filter_map(|(tier, plan)| {
+                let place = self.place(plan, &format!("{path}.tiers.{tier}"), problems)?;
+                Some((Rc::from(tier.as_str()), place))
+            })
+            .collect();
+        let limits = written
+            .limits
+            .iter()
+            .map(|(limit, written)| {
+                let path = format!("{path}.limits.{limit}");
+                plain_name(limit, &path, problems);
+                Limit {
+                    name: Rc::from(limit.as_str()),
+                    full_name: Rc::from(format!("{name}/{limit}")),
+                    algorithm: algorithm(written, &path, problems),
+                    key: key(&written.key, &path, problems),
+                    cost: match written.cost {
+                        source::Cost::By(CostBy::Operation) => Cost::Operation,
+                        source::Cost::Fixed(units) => Cost::Fixed(units.into()),
+                        source::Cost::By(CostBy::BodyBytes(bytes)) => {
+                            Cost::BodyBytes(bytes.max(1).into())
+                        }
+                    },
+                    over: match &written.over {
+                        source::Over::Deny => Over::Deny,
+                        source::Over::Observe => Over::Observe,
+                        source::Over::Shed(plan) => self
+                            .place(plan, &format!("{path}.over.shed"), problems)
+                            .map_or(Over::Deny, Over::Shed),
+                    },
+                }
+            })
+            .collect();
+        Plan {
+            name: Rc::from(name),
+            tiers,
+            limits,
+        }
+    }
+}
+
+fn algorithm(written: &source::Limit, path: &str, problems: &mut Problems) -> Algorithm {
+    let mut misplaced = |field: &str, present: bool, owner: &str| {
+        if present {
+            problems.add(
+                format!("{path}.{field}"),
+                format!("means nothing to this algorithm; it belongs to {owner}"),
+                "leave it out, or choose that algorithm",
+            );
+        }
+    };
+    let quota = u64::from(written.requests);
+    match written.algorithm {
+        source::Algorithm::TokenBucket => {
+            misplaced("longest", written.longest.is_some(), "`concurrency`");
+            let interval_ns = per_ns(written, path, problems) / quota.max(1);
+            if interval_ns == 0 {
+                problems.add(
+                    format!("{path}.per"),
+                    "leaves less than a nanosecond for a request",
+                    "ask for fewer requests or a longer time",
+                );
+            }
+            let burst = written.burst.map_or(quota, u64::from);
+            // Later on, times would reach their end, where nothing is refused any more.
+            if interval_ns.saturating_mul(burst) > LONGEST_NS {
+                problems.add(
+                    format!("{path}.burst"),
+                    "takes more than a hundred years to fill",
+                    "ask for a smaller burst, or more requests in the time",
+                );
+            }
+            Algorithm::TokenBucket(Bucket {
+                interval_ns: interval_ns.max(1),
+                burst,
+            })
+        }
+        source::Algorithm::SlidingWindow => {
+            misplaced("longest", written.longest.is_some(), "`concurrency`");
+            misplaced("burst", written.burst.is_some(), "`token_bucket`");
+            Algorithm::SlidingWindow(Window {
+                length_ns: per_ns(written, path, problems),
+                quota,
+            })
+        }
+        source::Algorithm::Concurrency => {
+            misplaced("per", written.per.is_some(), "the others");
+            misplaced("burst", written.burst.is_some(), "`token_bucket`");
+            Algorithm::Concurrency(InFlight {
+                most: quota,
+                longest_ns: nanos(written.longest(), &format!("{path}.longest"), problems),
+            })
+        }
+    }
+}
+
+fn per_ns(written: &source::Limit, path: &str, problems: &mut Problems) -> u64 {
+    let path = format!("{path}.per");
+    match written.per {
+        Some(per) => nanos(per, &path, problems),
+        None => {
+            problems.add(path, "is missing", "say in what time, such as `1s` or `1h`");
+            1
+        }
+    }
+}
+
+fn nanos(span: Span, path: &str, problems: &mut Problems) -> u64 {
+    let nanos = u64::try_from(span.duration().as_nanos()).unwrap_or(u64::MAX);
+    if nanos == 0 || nanos > LONGEST_NS {
+        problems.add(
+            path,
+            "is no time or too long a one",
+            "write a time such as `1m`",
+        );
+    }
+    nanos.clamp(1, LONGEST_NS)
+}
+
+fn key(written: &source::Key, path: &str, problems: &mut Problems) -> Vec<KeyPart> {
+    written
+        .parts()
+        .iter()
+        .map(|part| match part {
+            source::KeyPart::Address => KeyPart::Network(ONE_CLIENT),
+            source::KeyPart::Network(prefixes) => {
+                if prefixes.ipv4 > 32 || prefixes.ipv6 > 128 {
+                    problems.add(
+                        format!("{path}.key"),
+                        "asks for more bits than an address has",
+                        "write at most 32 for `ipv4` and 128 for `ipv6`",
+                    );
+                }
+                KeyPart::Network(*prefixes)
+            }
+            source::KeyPart::ApiKey => KeyPart::ApiKey,
+            source::KeyPart::Subject => KeyPart::Subject,
+            source::KeyPart::Client => KeyPart::Client,
+            source::KeyPart::Claim(path) => KeyPart::Claim(path.names().to_vec()),
+            source::KeyPart::Operation => KeyPart::Operation,
+        })
+        .collect()
+}
+
+fn knows_no_caller(plan: &Plan, problems: &mut Problems) {
+    let path = format!("policy.quotas.plans.{}", plan.name);
+    if !plan.tiers.is_empty() {
+        problems.add(
+            format!("{path}.tiers"),
+            "cannot be told apart before authentication",
+            "leave them out of the plan `before_authentication`",
+        );
+    }
+    for limit in &plan.limits {
+        let path = format!("{path}.limits.{}", limit.name);
+        let known = |part: &KeyPart| matches!(part, KeyPart::Network(_) | KeyPart::Operation);
+        if !limit.key.iter().all(known) {
+            problems.add(
+                format!("{path}.key"),
+                "asks who calls, and before authentication nobody knows",
+                "count by `address`, `network` or `operation`",
+            );
+        }
+    }
+}
+
+/// A request that is handed from plan to plan must come to an end.
+fn cycles(plans: &[Plan], problems: &mut Problems) {
+    for (start, plan) in plans.iter().enumerate() {
+        let mut reached = vec![start];
+        let mut next = 0;
+        while let Some(place) = reached.get(next).copied() {
+            next += 1;
+            for limit in plans.get(place).map_or(&[][..], |plan| &plan.limits) {
+                let Over::Shed(to) = limit.over else { continue };
+                if to == start {
+                    problems.add(
+                        format!("policy.quotas.plans.{}", plan.name),
+                        "hands requests over that come back to it",
+                        "let `over` of the last of the plans refuse",
+                    );
+                    return;
+                }
+                if !reached.contains(&to) {
+                    reached.push(to);
+                }
+            }
+        }
+    }
+}
+
+/// Names travel to clients and into metrics, where little else is plain.
+fn plain_name(name: &str, path: &str, problems: &mut Problems) {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+        problems.add(
+            path,
+            "is not a plain name",
+            "use 1 to 64 letters, digits, `-`, `_` and `.`",
+        );
+    }
+}
+
+/// What one client can have of addresses.
+const ONE_CLIENT: Prefixes = Prefixes { ipv4: 32, ipv6: 64 };
+
+/// Each costs a look into shared data and a write, for every request.
+const MOST_LIMITS: usize = 8;
+
 /// A hundred years.
-const LONGEST_REFILL_NS: u64 = 100 * 365 * 24 * 3_600_000_000_000;
+const LONGEST_NS: u64 = 100 * 365 * 24 * 3_600_000_000_000;

@@ -7,6 +7,7 @@ use crate::mask::MAX_LEVELS;
 use crate::policy::Proof;
 use crate::policy::plugin::{FORMAT, load};
 use crate::policy::source::Environment;
+use crate::quota::{Algorithm, Bucket};
 
 /// A small configuration that is good. Tests break it.
 pub(crate) fn sample() -> Value {
@@ -29,13 +30,13 @@ pub(crate) fn sample() -> Value {
                 { "scope": "money", "clearance": "financial" },
                 { "scope": "people", "clearance": "personal" },
             ] },
-            "quotas": { "plans": { "slow": { "requests": 4, "per": "1s", "burst": 9 } } },
+            "quotas": { "plans": { "slow": { "limits": { "rate": { "requests": 4, "per": "1s", "burst": 9 } } } } },
         },
         "api": {
             "title": "Sample",
             "schemes": [{ "name": "oauth", "credential": "token" }],
             "operations": [
-                { "id": "getA", "method": "GET", "path": "/a", "quota": "slow",
+                { "id": "getA", "method": "GET", "path": "/a", "quota": { "plan": "slow" },
                   "security": [[{ "scheme": "oauth", "scopes": ["a", "b"] }], []],
                   "responses": [{ "status": "200" }] },
                 { "id": "getB", "method": "GET", "path": "/b",
@@ -122,18 +123,19 @@ fn a_scheme_is_tied_to_issuers() {
 #[test]
 fn a_plan_becomes_an_interval_and_a_burst() {
     let policy = compiled(&sample());
-    let plan = &policy.plans[policy.operations[0].plan.unwrap()];
-    assert_eq!((plan.interval_ns, plan.burst), (250_000_000, 9));
+    let plan = &policy.quotas.plans[policy.operations[0].plan.unwrap()];
+    let bucket = |interval_ns, burst| Algorithm::TokenBucket(Bucket { interval_ns, burst });
+    assert_eq!(plan.limits[0].algorithm, bucket(250_000_000, 9));
     assert_eq!(policy.operations[1].plan, None);
 
     let mut document = sample();
     document["policy"]["quotas"]["default"] = "slow".into();
-    document["policy"]["quotas"]["plans"]["slow"] = json!({ "requests": 4, "per": "1s" });
+    document["policy"]["quotas"]["plans"]["slow"]["limits"] =
+        json!({ "rate": { "requests": 4, "per": "1s" } });
     let policy = compiled(&document);
-    assert_eq!(
-        (policy.operations[1].plan, policy.plans[0].burst),
-        (Some(0), 4)
-    );
+    assert_eq!(policy.operations[1].plan, Some(0));
+    let algorithm = policy.quotas.plans[0].limits[0].algorithm;
+    assert_eq!(algorithm, bucket(250_000_000, 4));
 }
 
 #[test]
@@ -217,13 +219,13 @@ fn whatever_is_wrong_is_named_where_it_stands() {
         ("policy.quotas.default", |d| {
             d["policy"]["quotas"]["default"] = "fast".into();
         }),
-        ("policy.quotas.plans.slow.per", |d| {
-            let plan = json!({ "requests": 1_000_000_000, "per": "1ms" });
-            d["policy"]["quotas"]["plans"]["slow"] = plan;
+        ("policy.quotas.plans.slow.limits.rate.per", |d| {
+            let limit = json!({ "requests": 1_000_000_000, "per": "1ms" });
+            d["policy"]["quotas"]["plans"]["slow"]["limits"]["rate"] = limit;
         }),
-        ("policy.quotas.plans.slow.burst", |d| {
-            let plan = json!({ "requests": 1, "per": "1h", "burst": 10_000_000 });
-            d["policy"]["quotas"]["plans"]["slow"] = plan;
+        ("policy.quotas.plans.slow.limits.rate.burst", |d| {
+            let limit = json!({ "requests": 1, "per": "1h", "burst": 10_000_000 });
+            d["policy"]["quotas"]["plans"]["slow"]["limits"]["rate"] = limit;
         }),
         ("policy.identity_headers.X-User", |d| {
             d["policy"]["identity_headers"] = json!({ "X-User": "sub" });
@@ -237,8 +239,8 @@ fn whatever_is_wrong_is_named_where_it_stands() {
         ("model", |d| {
             d["policy"]["anomaly"] = json!({ "model": "model.json" });
         }),
-        ("api.operations[0].quota", |d| {
-            d["api"]["operations"][0]["quota"] = "fast".into();
+        ("api.operations[0].quota.plan", |d| {
+            d["api"]["operations"][0]["quota"]["plan"] = "fast".into();
         }),
     ];
     for (path, change) in cases {
@@ -264,7 +266,7 @@ fn all_problems_are_listed_at_once() {
         document["policy"]["clearances"]["default"] = "secret".into();
         document["policy"]["quotas"]["default"] = "fast".into();
         document["policy"]["issuers"][0]["algorithms"] = json!(["none"]);
-        document["api"]["operations"][0]["quota"] = "fast".into();
+        document["api"]["operations"][0]["quota"]["plan"] = "fast".into();
     });
     assert_eq!(found.len(), 4, "{found:?}");
 }

@@ -3,7 +3,7 @@
 use super::claim::Claims;
 use super::place::Place;
 use super::security::Security;
-use super::{Compiler, extension, names, parameter, server, step_up};
+use super::{Compiler, extension, names, parameter, quota, server, step_up};
 use crate::policy::api::{Operation, Scheme};
 use crate::policy::problem::Problems;
 use crate::policy::route::template::{Segment, Template};
@@ -137,7 +137,7 @@ impl<'c, 'a, 'o> Paths<'c, 'a, 'o> {
         let security = self.security.of(place, problems);
         let networks = extension::networks(place, self.compiler.options, problems);
         let hours = extension::hours(place, self.compiler.options, problems);
-        let quota = self.quota(place, problems);
+        let quota = quota::of(place, self.compiler.options.quota_plans, problems);
         let roles = names::roles(place, problems);
         let rules = names::rules(place, problems);
         let body_claims = self.claims.of_body(place, problems);
@@ -205,28 +205,6 @@ impl<'c, 'a, 'o> Paths<'c, 'a, 'o> {
             );
         }
         Some(template)
-    }
-
-    fn quota(&self, operation: &Place<'a>, problems: &mut Problems) -> Option<String> {
-        let written = operation.get("x-quota")?;
-        let plans = self.compiler.options.quota_plans;
-        let plan = written
-            .value
-            .as_str()
-            .filter(|name| plans.iter().any(|plan| plan == name));
-        if plan.is_none() {
-            let hint = if plans.is_empty() {
-                "declare the plan in the policy under `quotas`".to_owned()
-            } else {
-                format!("write one of `{}`", plans.join("`, `"))
-            };
-            problems.add(
-                written.path,
-                format!("{} is not a quota plan", written.value),
-                hint,
-            );
-        }
-        plan.map(str::to_owned)
     }
 }
 

@@ -1,5 +1,7 @@
 //! How much a caller may ask for.
 
+mod key;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -7,21 +9,27 @@ use serde::{Deserialize, Serialize};
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
 
-use super::Span;
+use super::{ClaimPath, Span};
+pub use key::{Key, KeyPart, Prefixes};
 
 /// How much a caller may ask for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Quotas {
     /// The plan of operations that have no `x-quota`. Default: no quota.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
+    /// A plan that holds for every request to a declared operation before anybody looks
+    /// at its credentials. Its keys know no caller. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before_authentication: Option<String>,
+    /// The claim of a token that names its bearer's tier; API keys and certificates have
+    /// theirs in the policy. Default: `tier`.
+    pub tier: ClaimPath,
     /// The plans by name.
-    #[serde(default)]
     pub plans: BTreeMap<String, Plan>,
-    /// How many callers can be counted at once; each costs about 220 bytes of shared memory.
-    #[serde(default = "default_slots")]
+    /// How many keys can be counted at once, of all limits together.
     #[cfg_attr(
         not(target_family = "wasm"),
         schemars(range(min = 64, max = 4_194_304))
@@ -33,51 +41,132 @@ impl Default for Quotas {
     fn default() -> Self {
         Quotas {
             default: None,
+            before_authentication: None,
+            tier: ClaimPath::Name("tier".into()),
             plans: BTreeMap::new(),
-            slots: default_slots(),
+            slots: 65_536,
         }
     }
 }
 
-/// A token bucket: `requests` each `per`, and at most `burst` at once.
+/// Limits that hold at once; the tightest answers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// How many requests the bucket regains in the time `per`.
+    /// The plans that count callers of these tiers in its place.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tiers: BTreeMap<String, String>,
+    /// The limits by name.
+    pub limits: BTreeMap<String, Limit>,
+}
+
+/// One limit. What a request costs it counts in `requests`, whatever the unit is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Limit {
+    /// How it counts.
+    #[serde(default)]
+    pub algorithm: Algorithm,
+    /// How many requests: regained in the time `per`, spent in a window of `per`, or
+    /// under way at once.
     #[cfg_attr(
         not(target_family = "wasm"),
         schemars(range(min = 1, max = 1_000_000_000))
     )]
     pub requests: u32,
-    /// The time in which the bucket regains `requests`.
-    pub per: Span,
-    /// How many requests a full bucket holds. Default: `requests`.
+    /// The time; not for `concurrency`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per: Option<Span>,
+    /// How many requests a full bucket holds; only for `token_bucket`. Default: `requests`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         not(target_family = "wasm"),
         schemars(range(min = 1, max = 1_000_000_000))
     )]
     pub burst: Option<u32>,
-    /// Who owns a bucket.
+    /// How long a request is counted at least, should its end never be seen; only for
+    /// `concurrency`. Default: `60s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest: Option<Span>,
+    /// What is counted apart.
     #[serde(default)]
-    pub key: QuotaKey,
+    pub key: Key,
+    /// What a request costs.
+    #[serde(default)]
+    pub cost: Cost,
+    /// What happens to a request that goes over it.
+    #[serde(default)]
+    pub over: Over,
 }
 
-/// Who owns a bucket.
+impl Limit {
+    /// How long a request is counted at least, should its end never be seen.
+    pub fn longest(&self) -> Span {
+        self.longest.unwrap_or(Span::of_seconds(60))
+    }
+}
+
+/// How a limit counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum QuotaKey {
-    /// The OAuth client (`client_id` or `azp`), or the subject where the token names none.
+#[serde(rename_all = "snake_case")]
+pub enum Algorithm {
+    /// A bucket of `burst` requests that regains `requests` in the time `per`.
     #[default]
-    Client,
-    /// The subject of the token.
-    Subject,
-    /// The address of the peer.
-    Address,
+    TokenBucket,
+    /// `requests` in any time `per`, by the two-bucket approximation.
+    SlidingWindow,
+    /// `requests` under way at once.
+    Concurrency,
 }
 
-fn default_slots() -> u32 {
-    65_536
+/// What a request costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]
+#[serde(untagged)]
+pub enum Cost {
+    /// So much, whatever it is.
+    Fixed(#[cfg_attr(not(target_family = "wasm"), schemars(range(min = 1, max = 1_000_000)))] u32),
+    /// As much as something about it says.
+    By(CostBy),
+}
+
+/// What says how much a request costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum CostBy {
+    /// `x-quota` of its operation; where that says nothing, 1.
+    Operation,
+    /// Its body: one for so many bytes, and one for the rest; 1 without a body. A body
+    /// whose length is not announced is refused with 411.
+    BodyBytes(
+        #[cfg_attr(
+            not(target_family = "wasm"),
+            schemars(range(min = 1, max = 1_073_741_824))
+        )]
+        u32,
+    ),
+}
+
+impl Default for Cost {
+    fn default() -> Self {
+        Cost::By(CostBy::Operation)
+    }
+}
+
+/// What happens to a request that goes over a limit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Over {
+    /// It is refused.
+    #[default]
+    Deny,
+    /// It passes, and the audit record says so.
+    Observe,
+    /// This plan counts it in place of the limit's.
+    Shed(String),
 }

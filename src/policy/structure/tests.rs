@@ -88,16 +88,16 @@ fn every_fault_is_named_with_its_place_and_its_cure() {
         (
             policy(
                 "quotas",
-                json!({ "plans": { "p": { "requests": 1, "per": "1d" } } }),
+                json!({ "plans": { "p": { "limits": { "l": { "requests": 1, "per": "1d" } } } } }),
             ),
-            "policy.quotas.plans.p.per: `1d` is not a length of time; write a whole number and a unit",
+            "policy.quotas.plans.p.limits.l.per: `1d` is not a length of time; write a whole number and a unit",
         ),
         (
             policy(
                 "quotas",
-                json!({ "plans": { "p": { "requests": 0, "per": "1s" } } }),
+                json!({ "plans": { "p": { "limits": { "l": { "requests": 0, "per": "1s" } } } } }),
             ),
-            "policy.quotas.plans.p.requests: ",
+            "policy.quotas.plans.p.limits.l.requests: ",
         ),
         (
             policy("anomaly", json!({ "model": "m", "threshold": 1.5 })),

@@ -1,0 +1,90 @@
+//! How much a caller may ask for, as the stage asks it.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::policy::source::Prefixes;
+use crate::quota::Algorithm;
+use crate::quota::table::Size;
+
+/// The plans, and which of them hold when the operation names none.
+#[derive(Debug)]
+pub struct Quotas {
+    /// The plans; others name them by their places.
+    pub plans: Vec<Plan>,
+    /// The plan of operations that name none.
+    pub default: Option<usize>,
+    /// The plan that holds before anybody looks at credentials.
+    pub before_authentication: Option<usize>,
+    /// The claim that names a token's tier.
+    pub tier: Vec<String>,
+    /// The table in which all of them count.
+    pub size: Size,
+}
+
+/// Limits that hold at once.
+#[derive(Debug)]
+pub struct Plan {
+    /// Its name.
+    pub name: Rc<str>,
+    /// The plans that count callers of these tiers in its place.
+    pub tiers: BTreeMap<Rc<str>, usize>,
+    /// The limits.
+    pub limits: Vec<Limit>,
+}
+
+/// One limit.
+#[derive(Debug)]
+pub struct Limit {
+    /// Its name in the plan.
+    pub name: Rc<str>,
+    /// Its name among all limits: `plan/limit`.
+    pub full_name: Rc<str>,
+    /// How it counts.
+    pub algorithm: Algorithm,
+    /// What it counts apart.
+    pub key: Vec<KeyPart>,
+    /// What a request costs.
+    pub cost: Cost,
+    /// What happens to a request that goes over it.
+    pub over: Over,
+}
+
+/// One thing that a limit counts apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyPart {
+    /// The network of the client's address.
+    Network(Prefixes),
+    /// The API key.
+    ApiKey,
+    /// The subject.
+    Subject,
+    /// The OAuth client, or the subject.
+    Client,
+    /// A claim, by its names from the outside in.
+    Claim(Vec<String>),
+    /// The operation.
+    Operation,
+}
+
+/// What a request costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cost {
+    /// What the operation says.
+    Operation,
+    /// So much.
+    Fixed(u64),
+    /// One for each begun piece of so many bytes of the request's body.
+    BodyBytes(u64),
+}
+
+/// What happens to a request that goes over a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// It is refused.
+    Deny,
+    /// It passes, and the audit record says so.
+    Observe,
+    /// The plan at this place counts it.
+    Shed(usize),
+}
