@@ -6,6 +6,7 @@
 pub mod account;
 mod bucket;
 mod counts;
+pub mod fields;
 mod in_flight;
 pub mod table;
 mod window;

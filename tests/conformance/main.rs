@@ -10,6 +10,8 @@
 )]
 
 mod jose;
+mod rate_limit;
+mod structured_fields;
 
 use std::path::PathBuf;
 
