@@ -10,6 +10,7 @@ mod exchange;
 mod host;
 mod http;
 mod list;
+mod metrics;
 mod root;
 mod shared;
 mod waiting;

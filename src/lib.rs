@@ -35,6 +35,7 @@ pub mod jose;
 pub mod keyed;
 pub mod lockout;
 pub mod mask;
+pub mod metrics;
 pub mod model;
 pub mod network;
 pub mod pattern;

@@ -123,6 +123,7 @@ pub struct Trail {
     /// What it spent.
     pub account: Account,
     findings: Vec<Finding>,
+    observed: Vec<&'static str>,
     denial: Option<Denial>,
     admitted: bool,
 }
@@ -157,6 +158,7 @@ impl Trail {
 
     /// A stage that only observes finds a reason to refuse.
     pub fn would_deny(&mut self, stage: Stage, denial: &Denial) {
+        self.observed.push(denial.code());
         self.findings.push(Finding {
             stage,
             outcome: Outcome::WouldDeny,
@@ -184,6 +186,20 @@ impl Trail {
         &self.findings
     }
 
+    /// The codes of the refusals that stages only observed, in order.
+    pub fn observed(&self) -> &[&'static str] {
+        &self.observed
+    }
+
+    /// Whether the exchange was allowed, and if not, the code of the refusal.
+    pub fn decision(&self) -> (Decision, Option<&'static str>) {
+        match (&self.denial, self.admitted) {
+            (Some(denial), _) => (Decision::Deny, Some(denial.code())),
+            (None, true) => (Decision::Allow, None),
+            (None, false) => (Decision::Deny, Some(UNDECIDED)),
+        }
+    }
+
     /// The refusal, if there was one.
     pub fn denial(&self) -> Option<&Denial> {
         self.denial.as_ref()
@@ -196,11 +212,7 @@ impl Trail {
 
     /// The audit record of the finished exchange.
     pub fn record(&self, ending: Ending, policy: &str) -> Record {
-        let (decision, reason) = match (&self.denial, self.admitted) {
-            (Some(denial), _) => (Decision::Deny, Some(denial.code())),
-            (None, true) => (Decision::Allow, None),
-            (None, false) => (Decision::Deny, Some(UNDECIDED)),
-        };
+        let (decision, reason) = self.decision();
         Record {
             time: timestamp(ending.time_ms),
             request_id: self.request_id.clone(),

@@ -11,6 +11,7 @@ use super::{certificate, host};
 use crate::denial::Denial;
 use crate::engine::{Body, Edits, Event, Flow, Step};
 use crate::request::{Headers, RequestHead, ResponseHead, parse_address};
+use crate::time::Time;
 use crate::trail::{Ending, Trail};
 
 /// The state of one exchange. It is shared between its stream's callbacks and the
@@ -20,6 +21,8 @@ pub(super) struct Exchange {
     worker: Rc<Worker>,
     flow: Flow,
     trail: Trail,
+    /// When its head came, until it is decided.
+    undecided_since: Option<Time>,
     /// The last byte of the request's body is in Envoy.
     request_complete: bool,
     itself: Weak<RefCell<Exchange>>,
@@ -34,6 +37,7 @@ impl Exchange {
                 worker,
                 flow: Flow::Start,
                 trail: Trail::default(),
+                undecided_since: None,
                 request_complete: false,
                 itself: itself.clone(),
             })
@@ -42,6 +46,7 @@ impl Exchange {
 
     /// The request's head arrived.
     pub(super) fn request_head(&mut self, end_of_stream: bool) -> Action {
+        self.undecided_since = Some(host::now());
         let address = host::property(&["source", "address"]);
         let address =
             address.and_then(|address| parse_address(std::str::from_utf8(&address).ok()?));
@@ -124,6 +129,7 @@ impl Exchange {
     pub(super) fn log(&mut self) {
         let (flow, _) = self.step(Event::Ended);
         self.flow = flow;
+        self.worker.metrics.count(&self.trail);
         let latency_ns = host::number(&["request", "duration"]);
         let status = host::number(&["response", "code"]);
         let ending = Ending {
@@ -160,6 +166,11 @@ impl Exchange {
     }
 
     fn carry_out(&mut self, step: Step, side: Side) -> Action {
+        if matches!(step, Step::Continue(_) | Step::Reply(_))
+            && let Some(since) = self.undecided_since.take()
+        {
+            self.worker.metrics.decided(host::now().since(since));
+        }
         match step {
             Step::Continue(edits) => {
                 apply(&edits, side);

@@ -9,7 +9,7 @@ mod raw;
 use std::time::Duration;
 
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, MapType};
+use proxy_wasm::types::{BufferType, MapType, MetricType};
 
 use crate::denial::Refusal;
 use crate::policy::address::Address;
@@ -106,6 +106,25 @@ pub(super) fn random() -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).ok()?;
     Some(bytes)
+}
+
+/// The id of a metric, which is made if need be; `None`: the filter may make none.
+pub(super) fn define_metric(kind: MetricType, name: &str) -> Option<u32> {
+    let id = raw::define_metric(kind, name);
+    if id.is_none() {
+        log::warn!("metric `{name}` cannot be kept; allow `proxy_define_metric`");
+    }
+    id
+}
+
+/// Adds one to a counter.
+pub(super) fn increment_metric(id: u32) {
+    raw::increment_metric(id);
+}
+
+/// Takes a value into a histogram.
+pub(super) fn record_metric(id: u32, value: u64) {
+    raw::record_metric(id, value);
 }
 
 /// Acts for another context from here on; false when it is gone.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::host;
 use super::list;
+use super::metrics::Metrics;
 use super::shared::{HostSignatures, SharedData};
 use super::waiting::{Waiting, WaitingRoom};
 use crate::engine::World;
@@ -39,6 +40,7 @@ pub(super) struct Worker {
     pub(super) calls: RefCell<HashMap<u32, Call>>,
     wishes: RefCell<Vec<(Purpose, Wish)>>,
     pub(super) waiting: WaitingRoom,
+    pub(super) metrics: Metrics,
 }
 
 /// A document that is fetched for all workers.
@@ -117,6 +119,7 @@ impl Worker {
             calls: RefCell::default(),
             wishes: RefCell::default(),
             waiting: WaitingRoom::default(),
+            metrics: Metrics::default(),
         }
     }
 

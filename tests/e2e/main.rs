@@ -32,6 +32,7 @@ mod issuers;
 mod keys;
 mod lockout;
 mod masking;
+mod metrics;
 mod mtls;
 mod network;
 mod objects;

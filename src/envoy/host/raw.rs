@@ -2,7 +2,7 @@
 //! a parameter this filter needs.
 #![expect(unsafe_code, reason = "host functions are foreign functions")]
 
-use proxy_wasm::types::{BufferType, MapType, StreamType};
+use proxy_wasm::types::{BufferType, MapType, MetricType, StreamType};
 
 unsafe extern "C" {
     fn proxy_replace_header_map_value(
@@ -33,6 +33,14 @@ unsafe extern "C" {
         value_size: usize,
         cas: u32,
     ) -> u32;
+    fn proxy_define_metric(
+        kind: MetricType,
+        name: *const u8,
+        name_size: usize,
+        id: *mut u32,
+    ) -> u32;
+    fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+    fn proxy_record_metric(id: u32, value: u64) -> u32;
     fn proxy_continue_stream(stream: StreamType) -> u32;
     fn proxy_send_local_response(
         status: u32,
@@ -95,6 +103,23 @@ pub(in crate::envoy) fn cas(key: &str, value: &[u8], version: u32) -> Written {
     } else {
         Written::Conflict
     }
+}
+
+pub(super) fn define_metric(kind: MetricType, name: &str) -> Option<u32> {
+    let mut id = 0;
+    // SAFETY: the host copies the name and writes the id during the call.
+    let status = unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut id) };
+    (status == OK).then_some(id)
+}
+
+pub(super) fn increment_metric(id: u32) -> bool {
+    // SAFETY: no memory is passed.
+    unsafe { proxy_increment_metric(id, 1) == OK }
+}
+
+pub(super) fn record_metric(id: u32, value: u64) -> bool {
+    // SAFETY: no memory is passed.
+    unsafe { proxy_record_metric(id, value) == OK }
 }
 
 /// Lets a held request go on, once the VM call in progress has ended.

@@ -15,6 +15,9 @@ use super::gateway::{Tls, merge};
 pub(super) fn bootstrap(directory: &Path, upstream: SocketAddr, idp: SocketAddr) -> Value {
     json!({
         "node": { "id": "e2e", "cluster": "e2e" },
+        // Metrics are labelled as the example labels them.
+        "stats_flush_interval": "0.5s",
+        "stats_config": example()["stats_config"],
         "admin": { "address": socket(SocketAddr::from(([127, 0, 0, 1], 0))) },
         "dynamic_resources": {
             "lds_config": {
@@ -192,6 +195,20 @@ fn cluster(name: &str, address: SocketAddr) -> Value {
     })
 }
 
+/// `envoy/demo/envoy.yaml`, which has blanks where `scripts/demo` writes ports.
+fn example() -> Value {
+    let blank = [
+        "${ADMIN_PORT}",
+        "${HTTP_PORT}",
+        "${TLS_PORT}",
+        "${UPSTREAM_PORT}",
+    ];
+    let filled = blank
+        .iter()
+        .fold(EXAMPLE.to_owned(), |text, blank| text.replace(blank, "0"));
+    openapi::read(&filled).unwrap()
+}
+
 /// An address as Envoy writes it.
 pub(super) fn socket(address: SocketAddr) -> Value {
     json!({
@@ -206,6 +223,8 @@ pub(super) fn socket(address: SocketAddr) -> Value {
 pub(super) const LISTENERS: &str = "listeners.json";
 
 const ROUTES: &str = include_str!("../../../envoy/hand-over/routes.yaml");
+
+const EXAMPLE: &str = include_str!("../../../envoy/demo/envoy.yaml");
 
 /// The gateway's public keys, if a case publishes them.
 const JWKS: &str = "gateway-jwks.json";

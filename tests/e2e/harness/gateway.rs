@@ -240,6 +240,11 @@ impl Gateway {
         value.map_or(0, |value| value.parse().unwrap())
     }
 
+    /// All of Envoy's metrics, as Prometheus reads them.
+    pub(crate) async fn prometheus(&self) -> String {
+        Ask::get("/stats/prometheus").send(self.admin).await.text()
+    }
+
     /// Waits until one of the two counters has passed its old value and, if the new
     /// listener is accepted, until it has stopped warming up.
     async fn outcome(&self, accepted: u64, rejected: u64) -> Update {
