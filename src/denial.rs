@@ -352,6 +352,13 @@ impl Denial {
         ) {
             members.insert("instance".into(), format!("urn:uuid:{id}").into());
         }
+        if let (Denial::QuotaExceeded { limits, .. }, Some(members)) =
+            (self, document.as_object_mut())
+        {
+            // As draft-ietf-httpapi-ratelimit-headers-10 names it.
+            let names = limits.iter().map(|name| name.as_ref()).collect();
+            members.insert("violated-policies".into(), names);
+        }
         let mut headers = vec![
             ("content-type", "application/problem+json".to_string()),
             ("cache-control", "no-store".to_string()),

@@ -112,12 +112,16 @@ pub enum Flow {
     Judging(Box<Judging>),
     /// The request may go to the upstream, and its response must be looked at.
     Admitted(Admitted),
+    /// The request may go to the upstream, and its response tells of its limits.
+    Announcing,
     /// The response's body is being collected.
     Masking {
         /// The request it answers.
         admitted: Admitted,
         /// Where its mask begins.
         root: u32,
+        /// The header fields that tell of its limits.
+        told: Vec<(String, String)>,
     },
     /// Nothing more is to be decided: what comes goes on as it is.
     Passing,
@@ -161,19 +165,30 @@ impl Flow {
                 } = *judging;
                 judge(&screened, candidate, body, world, trail)
             }
-            (flow @ Flow::Admitted(_), Event::RequestBody(_)) => (flow, go_on()),
+            (flow @ (Flow::Admitted(_) | Flow::Announcing), Event::RequestBody(_)) => {
+                (flow, go_on())
+            }
+            (Flow::Announcing, Event::ResponseHead(head)) => {
+                let told = quota::announce(&head.headers, world, trail);
+                (Flow::Passing, tell(told))
+            }
             (Flow::Admitted(admitted), Event::ResponseHead(head)) => {
                 respond(admitted, &head, world, trail)
             }
-            (Flow::Masking { admitted, root }, Event::ResponseBody(Body::Partial)) => {
-                (Flow::Masking { admitted, root }, Step::AwaitBody)
+            (flow @ Flow::Masking { .. }, Event::ResponseBody(Body::Partial)) => {
+                (flow, Step::AwaitBody)
             }
-            (Flow::Masking { admitted, root }, Event::ResponseBody(Body::Whole(body))) => {
-                match masking::mask(root, admitted.clearance(), body, world.policy, trail) {
-                    Ok(body) => (Flow::Passing, Step::Continue(replace_body(body))),
-                    Err(denial) => (Flow::Refused, Step::Reply(denial)),
-                }
-            }
+            (
+                Flow::Masking {
+                    admitted,
+                    root,
+                    told,
+                },
+                Event::ResponseBody(Body::Whole(body)),
+            ) => match masking::mask(root, admitted.clearance(), body, world.policy, trail) {
+                Ok(body) => (Flow::Passing, Step::Continue(replace_body(body, told))),
+                Err(denial) => (Flow::Refused, Step::Reply(denial)),
+            },
             (_, Event::Ended) => {
                 quota::settle(world, trail);
                 (Flow::Over, go_on())
@@ -295,7 +310,11 @@ fn release(
         return (Flow::Admitted(admitted), Step::Continue(edits));
     }
     trail.pass(Stage::Masking, "nothing to hide");
-    (Flow::Passing, Step::Continue(edits))
+    let flow = match trail.account.announce.always {
+        true => Flow::Announcing,
+        false => Flow::Passing,
+    };
+    (flow, Step::Continue(edits))
 }
 
 fn request_edits(
@@ -336,8 +355,9 @@ fn respond(
     world: &World,
     trail: &mut Trail,
 ) -> (Flow, Step) {
+    let told = quota::announce(&head.headers, world, trail);
     let Some(operation) = admitted.operation(world.policy) else {
-        return (Flow::Passing, go_on());
+        return (Flow::Passing, tell(told));
     };
     match masking::prepare(
         operation,
@@ -347,16 +367,28 @@ fn respond(
         world.policy,
         trail,
     ) {
-        Ok(Treatment::None) => (Flow::Passing, go_on()),
-        Ok(Treatment::Mask(root)) => (Flow::Masking { admitted, root }, Step::AwaitBody),
+        Ok(Treatment::None) => (Flow::Passing, tell(told)),
+        Ok(Treatment::Mask(root)) => {
+            let flow = Flow::Masking {
+                admitted,
+                root,
+                told,
+            };
+            (flow, Step::AwaitBody)
+        }
         Err(denial) => (Flow::Refused, Step::Reply(denial)),
     }
 }
 
-fn replace_body(body: Option<Vec<u8>>) -> Edits {
+fn replace_body(body: Option<Vec<u8>>, told: Vec<(String, String)>) -> Edits {
     let Some(body) = body else {
-        return Edits::default();
+        return Edits {
+            set: told,
+            ..Edits::default()
+        };
     };
+    let mut set = told;
+    set.push(("content-length".into(), body.len().to_string()));
     Edits {
         // What describes the bytes that the upstream sent is no longer true.
         remove: [
@@ -369,9 +401,16 @@ fn replace_body(body: Option<Vec<u8>>) -> Edits {
         ]
         .map(String::from)
         .to_vec(),
-        set: vec![("content-length".into(), body.len().to_string())],
+        set,
         body: Some(body),
     }
+}
+
+fn tell(told: Vec<(String, String)>) -> Step {
+    Step::Continue(Edits {
+        set: told,
+        ..Edits::default()
+    })
 }
 
 fn go_on() -> Step {

@@ -207,7 +207,10 @@ impl Trail {
 
     /// The response that a refusal of this exchange becomes.
     pub fn refusal(&self, denial: &Denial) -> Refusal {
-        denial.refusal(self.request_id.as_deref(), &self.challenges)
+        let mut refusal = denial.refusal(self.request_id.as_deref(), &self.challenges);
+        let of_quota = matches!(denial, Denial::QuotaExceeded { .. });
+        refusal.headers.extend(self.account.with_refusal(of_quota));
+        refusal
     }
 
     /// The audit record of the finished exchange.

@@ -128,7 +128,7 @@ pub(super) const INSUFFICIENT_SCOPE: Problem = problem(
 pub(super) const QUOTA_EXCEEDED: Problem = problem(
     "quota-exceeded",
     "Too many requests",
-    "The quota is spent; try again after the time in `Retry-After`.",
+    "The quota is spent; try again later, and not before the time in `Retry-After` if it is there.",
 );
 
 pub(super) const LENGTH_REQUIRED: Problem = problem(

@@ -62,7 +62,7 @@ impl Exchange {
     /// More of the request's body arrived; `complete` when nothing follows but
     /// perhaps trailers.
     pub(super) fn request_body(&mut self, complete: bool) -> Action {
-        if matches!(self.flow, Flow::Passing) {
+        if matches!(self.flow, Flow::Passing | Flow::Announcing) {
             return Action::Continue;
         }
         self.request_complete |= complete;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::policy::source::Prefixes;
 use crate::quota::Algorithm;
+use crate::quota::fields::Announce;
 use crate::quota::table::Size;
 
 /// The plans, and which of them hold when the operation names none.
@@ -20,6 +21,8 @@ pub struct Quotas {
     pub tier: Vec<String>,
     /// The table in which all of them count.
     pub size: Size,
+    /// When clients are told how they stand.
+    pub announce: Announce,
 }
 
 /// Limits that hold at once.

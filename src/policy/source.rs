@@ -42,7 +42,10 @@ pub use issuer::{Issuer, Profile};
 pub use keys::{Convention, Discovery, Encoding, Keys, OnMissing, RemoteKeys, SharedSecrets};
 pub use lockout::{Lockout, LockoutLimits, Pardon};
 pub use network::{Countries, NetworkList, Networks, UserAgents};
-pub use quota::{Algorithm, Cost, CostBy, Key, KeyPart, Limit, Over, Plan, Prefixes, Quotas};
+pub use quota::{
+    Algorithm, Announce, AnnounceOn, Cost, CostBy, Key, KeyPart, Limit, Over, Plan, Prefixes,
+    Quotas,
+};
 pub use revocation::{OnUnavailable, RemoteList, Revocation, RevocationList};
 pub use role::{ClaimPath, Roles};
 pub use rule::{Rule, RuleHeaders};

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::fields::{self, Announce, Notice, Unit};
 use super::table::{Change, Owner, Table};
 use super::{Algorithm, Standing};
 use crate::time::Time;
@@ -17,19 +18,132 @@ pub struct Account {
     pub readings: Vec<Reading>,
     /// What must be given back when it is over.
     pub held: Vec<Taking>,
+    /// When its client is told.
+    pub announce: Announce,
+    /// What its client is told with the response, once that is known.
+    pub told: Option<Vec<(&'static str, String)>>,
 }
 
 /// How a caller stands with a limit after a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
+    /// The plan.
+    pub plan: Rc<str>,
+    /// The tier of the caller, if that chose the plan.
+    pub tier: Option<Rc<str>>,
     /// The limit's name in its plan.
     pub limit: Rc<str>,
-    /// How it stands.
-    pub standing: Standing,
+    /// What became of the request there.
+    pub verdict: Verdict,
+    /// How it stands; `None`: nobody could tell.
+    pub standing: Option<Standing>,
     /// The time in which all of the quota comes back, in nanoseconds.
     pub window_ns: Option<u64>,
-    /// Whether the request went over it.
-    pub exceeded: bool,
+    /// What is counted.
+    pub unit: Unit,
+    /// Whether its client may be told: the limit holds for it, and can refuse.
+    pub told: bool,
+    /// Where it is counted, if it is counted here.
+    pub counted: Option<(Owner, Algorithm)>,
+}
+
+/// What became of a request at one limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was counted.
+    Allowed,
+    /// It was not counted, since another limit refused it or handed it on.
+    Spared,
+    /// It is over the limit, and refused for it.
+    Refused,
+    /// It is over the limit, which only observes.
+    Observed,
+    /// It is over the limit, which hands it to another plan.
+    Shed,
+    /// It could not be counted.
+    Uncounted,
+}
+
+impl Verdict {
+    /// As records and metrics write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Allowed => "allowed",
+            Verdict::Spared => "spared",
+            Verdict::Refused => "refused",
+            Verdict::Observed => "observed",
+            Verdict::Shed => "shed",
+            Verdict::Uncounted => "uncounted",
+        }
+    }
+}
+
+impl Account {
+    /// The header fields of a refusal; `of_quota`: that is why it is one.
+    pub fn with_refusal(&self, of_quota: bool) -> Vec<(&'static str, String)> {
+        let wanted = self.announce.always || (of_quota && self.announce.refused);
+        match &self.told {
+            _ if !wanted => Vec::new(),
+            Some(told) => told.clone(),
+            None => self.fields(|reading| reading.standing),
+        }
+    }
+
+    /// The header fields of a response, as things stand by now.
+    pub fn with_response(&self, table: &Table<'_>, now: Time) -> Vec<(&'static str, String)> {
+        if !self.announce.always {
+            return Vec::new();
+        }
+        self.fields(|reading| match &reading.counted {
+            Some((owner, algorithm)) => Some(algorithm.standing(&table.read(owner, now), now)),
+            None => reading.standing,
+        })
+    }
+
+    fn fields(
+        &self,
+        standing: impl Fn(&Reading) -> Option<Standing>,
+    ) -> Vec<(&'static str, String)> {
+        let told = |reading: &&Reading| reading.told;
+        let named: Vec<(String, &Reading, Standing)> = self
+            .readings
+            .iter()
+            .filter(told)
+            .filter_map(|reading| Some((self.name(reading), reading, standing(reading)?)))
+            .collect();
+        let notices = || {
+            named.iter().map(|(name, reading, standing)| Notice {
+                name,
+                unit: reading.unit,
+                quota: standing.quota,
+                window_ns: reading.window_ns,
+                left: standing.left,
+                next_ns: standing.next_ns,
+            })
+        };
+        let mut told = Vec::new();
+        told.extend(fields::policy(notices()).map(|value| (fields::POLICY, value)));
+        told.extend(fields::rate_limit(notices()).map(|value| (fields::RATE_LIMIT, value)));
+        if self.announce.legacy {
+            told.extend(fields::legacy(notices()).into_iter().flatten());
+        }
+        told
+    }
+
+    /// A limit's name in its plan. Before authentication another plan holds, whose
+    /// limits go by their full names where they are called the same.
+    fn name(&self, reading: &Reading) -> String {
+        let is_other = |other: &Reading| other.told && other.plan != reading.plan;
+        let taken = self.plan.as_ref() != Some(&reading.plan)
+            && self
+                .readings
+                .iter()
+                .any(|other| is_other(other) && other.limit == reading.limit);
+        match taken {
+            true => format!("{}/{}", reading.plan, reading.limit),
+            false => reading.limit.to_string(),
+        }
+    }
 }
 
 /// Something that was taken.

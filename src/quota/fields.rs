@@ -7,6 +7,17 @@
 
 use std::fmt::Write;
 
+/// When clients are told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Announce {
+    /// With refusals for a limit.
+    pub refused: bool,
+    /// With every response.
+    pub always: bool,
+    /// In the older fields as well.
+    pub legacy: bool,
+}
+
 /// What is told of one limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Notice<'a> {
@@ -148,6 +159,12 @@ fn string(text: &str, out: &mut String) {
 fn integer(value: u64) -> u64 {
     value.min(GREATEST_INTEGER)
 }
+
+/// The field that says what limits hold.
+pub const POLICY: &str = "ratelimit-policy";
+
+/// The field that says what is left of them.
+pub const RATE_LIMIT: &str = "ratelimit";
 
 const GREATEST_INTEGER: u64 = 999_999_999_999_999;
 

@@ -5,7 +5,10 @@
 //! request spends nothing. Where a limit hands a request to a lower plan, the lower
 //! one's limits count it in place of its own.
 
+mod announce;
 mod key;
+
+pub use announce::announce;
 
 use std::rc::Rc;
 
@@ -13,9 +16,11 @@ use crate::denial::Denial;
 use crate::engine::World;
 use crate::policy::Operation;
 use crate::policy::quota::{Cost, Limit, Over, Plan, Quotas};
-use crate::quota::account::{Reading, Taking};
+use crate::policy::source::Mode;
+use crate::quota::account::{Reading, Taking, Verdict};
+use crate::quota::fields::Unit;
 use crate::quota::table::{Change, Contended, Owner, Table};
-use crate::quota::{Standing, Taken};
+use crate::quota::{Algorithm, Standing, Taken};
 use crate::stage::authn::{Caller, Kind};
 use crate::stage::hygiene::Screened;
 use crate::trail::{Stage, Trail};
@@ -38,6 +43,7 @@ pub fn approach(
         screened,
         operation,
         caller: &Caller::default(),
+        tier: None,
         world,
     };
     request.spend(plan, trail)
@@ -63,11 +69,12 @@ pub fn spend(
         return Ok(());
     };
     let (plan, tier) = of_tier(chosen, caller, quotas);
-    trail.account.tier = tier;
+    trail.account.tier.clone_from(&tier);
     let request = Request {
         screened,
         operation,
         caller,
+        tier,
         world,
     };
     request.spend(plan, trail)
@@ -104,11 +111,13 @@ struct Request<'a> {
     screened: &'a Screened,
     operation: Option<&'a Operation>,
     caller: &'a Caller,
+    tier: Option<Rc<str>>,
     world: &'a World<'a>,
 }
 
 /// One limit, and what the request costs it.
 struct Counted<'a> {
+    plan: &'a Plan,
     limit: &'a Limit,
     owner: Owner,
     cost: u64,
@@ -130,6 +139,7 @@ enum Refused {
 impl Request<'_> {
     fn spend(&self, plan: usize, trail: &mut Trail) -> Result<(), Denial> {
         let mode = self.world.policy.stages.quota;
+        trail.account.announce = self.world.policy.quotas.announce;
         let mut plan = plan;
         while let Some(tried) = self.world.policy.quotas.plans.get(plan) {
             trail.account.plan = Some(Rc::clone(&tried.name));
@@ -164,7 +174,12 @@ impl Request<'_> {
                 self.caller,
                 self.world,
             );
-            counted.push(Counted { limit, owner, cost });
+            counted.push(Counted {
+                plan,
+                limit,
+                owner,
+                cost,
+            });
         }
         if counted.len() > 1 {
             self.foresee(&counted, &table, trail)?;
@@ -174,7 +189,7 @@ impl Request<'_> {
         for one in counted {
             match self.take(&one, &table) {
                 Ok(Taken::Yes { standing, .. }) => {
-                    readings.push(reading(one.limit, standing, false));
+                    readings.push(self.reading(&one, Some(standing), Verdict::Allowed));
                     taken.push(Taking {
                         owner: one.owner,
                         algorithm: one.limit.algorithm,
@@ -185,21 +200,22 @@ impl Request<'_> {
                 Ok(Taken::No {
                     standing, wait_ns, ..
                 }) if one.limit.over == Over::Observe => {
-                    readings.push(reading(one.limit, standing, true));
+                    readings.push(self.reading(&one, Some(standing), Verdict::Observed));
                     observed(one.limit, wait_ns, trail);
                 }
                 Ok(Taken::No {
                     standing, wait_ns, ..
                 }) => {
                     self.give_back(&taken, &table);
-                    trail
-                        .account
-                        .readings
-                        .push(reading(one.limit, standing, true));
+                    let verdict = verdict_over(one.limit);
+                    let reading = self.reading(&one, Some(standing), verdict);
+                    trail.account.readings.push(reading);
                     return Err(over(one.limit, wait_ns));
                 }
                 Err(Contended) => {
                     self.give_back(&taken, &table);
+                    let reading = self.reading(&one, None, Verdict::Uncounted);
+                    trail.account.readings.push(reading);
                     return Err(Refused::Uncounted(Denial::QuotaUncounted));
                 }
             }
@@ -230,10 +246,10 @@ impl Request<'_> {
             } = one.limit.algorithm.take(&state, one.cost, now)
             else {
                 let standing = one.limit.algorithm.standing(&state, now);
-                readings.push(reading(one.limit, standing, false));
+                readings.push(self.reading(one, Some(standing), Verdict::Spared));
                 continue;
             };
-            readings.push(reading(one.limit, standing, true));
+            readings.push(self.reading(one, Some(standing), verdict_over(one.limit)));
             match one.limit.over {
                 Over::Observe => {}
                 Over::Shed(to) => {
@@ -257,6 +273,10 @@ impl Request<'_> {
         };
         match refused {
             Some(refused) => {
+                if matches!(refused, Refused::Shed { .. }) {
+                    // Another plan holds.
+                    readings.iter_mut().for_each(|reading| reading.told = false);
+                }
                 trail.account.readings.extend(readings);
                 Err(refused)
             }
@@ -275,6 +295,25 @@ impl Request<'_> {
                 Taken::No { state: None, .. } => Change::Keep(taken),
             }
         })
+    }
+
+    fn reading(&self, one: &Counted<'_>, standing: Option<Standing>, verdict: Verdict) -> Reading {
+        let enforced = self.world.policy.stages.quota == Mode::Enforce;
+        Reading {
+            plan: Rc::clone(&one.plan.name),
+            tier: self.tier.clone(),
+            limit: Rc::clone(&one.limit.name),
+            verdict,
+            standing,
+            window_ns: one.limit.algorithm.window_ns(),
+            unit: match (&one.limit.algorithm, one.limit.cost) {
+                (Algorithm::Concurrency(_), _) => Unit::ConcurrentRequests,
+                (_, Cost::BodyBytes(each)) => Unit::ContentBytes { each },
+                (_, Cost::Operation | Cost::Fixed(_)) => Unit::Requests,
+            },
+            told: enforced && one.limit.over != Over::Observe && verdict != Verdict::Shed,
+            counted: Some((one.owner.clone(), one.limit.algorithm)),
+        }
     }
 
     fn give_back(&self, taken: &[Taking], table: &Table<'_>) {
@@ -313,12 +352,11 @@ fn over(limit: &Limit, wait_ns: Option<u64>) -> Refused {
     }
 }
 
-fn reading(limit: &Limit, standing: Standing, exceeded: bool) -> Reading {
-    Reading {
-        limit: Rc::clone(&limit.name),
-        standing,
-        window_ns: limit.algorithm.window_ns(),
-        exceeded,
+fn verdict_over(limit: &Limit) -> Verdict {
+    match limit.over {
+        Over::Deny => Verdict::Refused,
+        Over::Observe => Verdict::Observed,
+        Over::Shed(_) => Verdict::Shed,
     }
 }
 
@@ -333,9 +371,9 @@ fn observed(limit: &Limit, wait_ns: Option<u64>, trail: &mut Trail) {
 fn told(plan: &Plan, readings: &[Reading]) -> String {
     let limits: Vec<String> = readings
         .iter()
-        .map(|reading| {
-            let Standing { quota, left, .. } = reading.standing;
-            format!("`{}` {left} of {quota} left", reading.limit)
+        .filter_map(|reading| {
+            let Standing { quota, left, .. } = reading.standing?;
+            Some(format!("`{}` {left} of {quota} left", reading.limit))
         })
         .collect();
     format!("plan `{}`: {}", plan.name, limits.join(", "))

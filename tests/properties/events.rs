@@ -54,7 +54,7 @@ fn expected(flow: &Flow, happening: &Happening) -> bool {
                 H::Keys { .. } | H::RequestBody(_) | H::ResponseHead(_)
             )
         }
-        Flow::Judging(_) | Flow::Admitted(_) => {
+        Flow::Judging(_) | Flow::Admitted(_) | Flow::Announcing => {
             matches!(happening, H::RequestBody(_) | H::ResponseHead(_))
         }
         Flow::Masking { .. } => matches!(happening, H::ResponseBody(_)),

@@ -8,6 +8,7 @@ use crate::policy::api;
 use crate::policy::problem::Problems;
 use crate::policy::quota::{Cost, KeyPart, Limit, Over, Plan, Quotas};
 use crate::policy::source::{self, CostBy, Prefixes, Source, Span};
+use crate::quota::fields::Announce;
 use crate::quota::table::Size;
 use crate::quota::{Algorithm, Bucket, InFlight, Window};
 
@@ -44,6 +45,15 @@ pub(super) fn quotas(source: &Source, problems: &mut Problems) -> Quotas {
                 .unwrap_or_default(),
         },
         plans,
+        announce: announce(&written.announce),
+    }
+}
+
+fn announce(written: &source::Announce) -> Announce {
+    Announce {
+        refused: written.on != source::AnnounceOn::Never,
+        always: written.on == source::AnnounceOn::Always,
+        legacy: written.legacy,
     }
 }
 

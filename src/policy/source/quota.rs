@@ -1,5 +1,6 @@
 //! How much a caller may ask for.
 
+mod announce;
 mod key;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use schemars::JsonSchema;
 
 use super::{ClaimPath, Span};
+pub use announce::{Announce, AnnounceOn};
 pub use key::{Key, KeyPart, Prefixes};
 
 /// How much a caller may ask for.
@@ -29,6 +31,8 @@ pub struct Quotas {
     pub tier: ClaimPath,
     /// The plans by name.
     pub plans: BTreeMap<String, Plan>,
+    /// Whether clients are told how they stand.
+    pub announce: Announce,
     /// How many keys can be counted at once, of all limits together.
     #[cfg_attr(
         not(target_family = "wasm"),
@@ -44,6 +48,7 @@ impl Default for Quotas {
             before_authentication: None,
             tier: ClaimPath::Name("tier".into()),
             plans: BTreeMap::new(),
+            announce: Announce::default(),
             slots: 65_536,
         }
     }
