@@ -11,6 +11,7 @@ pub mod check;
 mod evaluate;
 mod expression;
 mod function;
+mod key;
 mod time;
 mod types;
 mod value;
@@ -18,6 +19,7 @@ mod value;
 pub use evaluate::{Facts, evaluate};
 pub use expression::{Expression, Node, Quantifier};
 pub use function::Function;
+pub use key::key;
 pub use types::{Declarations, Type};
 pub use value::{Fault, List, Map, Members, Value};
 
@@ -30,6 +32,8 @@ pub const MAX_NODES: usize = 512;
 pub const MAX_DEPTH: usize = 32;
 /// How many bytes a rule's text may have.
 pub const MAX_SOURCE_BYTES: usize = 4_096;
+/// How many bytes a text may have that tells one thing from another.
+pub const MAX_KEY_BYTES: usize = 1_024;
 /// How many bytes a text may have that an evaluation puts together.
 const MAX_TEXT_BYTES: usize = 16_384;
 /// How many elements a list may have that an evaluation puts together.

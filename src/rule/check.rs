@@ -5,6 +5,7 @@
 //! text to a number, is refused when it is written and not when a request comes.
 
 mod names;
+mod purpose;
 mod signature;
 
 use cel::Env;
@@ -13,6 +14,7 @@ use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, Source
 use super::expression::{Expression, Index, Node, Quantifier};
 use super::types::{Declarations, Type};
 use super::{Function, MAX_DEPTH, MAX_NODES, MAX_SOURCE_BYTES, time};
+use purpose::Purpose;
 use signature::{result, spelt};
 
 /// Something wrong with a rule.
@@ -34,6 +36,22 @@ pub struct Flaw {
 /// Every flaw: text that is no CEL, unknown names and functions, types that do not
 /// go together, a result that is neither true nor false, and too much of anything.
 pub fn check(text: &str, declared: &Declarations) -> Result<Expression, Vec<Flaw>> {
+    check_for(Purpose::Condition, text, declared)
+}
+
+/// Reads and checks an expression that tells one thing from another.
+///
+/// # Errors
+/// As [`check`], except that the result is a text, a whole number or a truth value.
+pub fn check_key(text: &str, declared: &Declarations) -> Result<Expression, Vec<Flaw>> {
+    check_for(Purpose::Key, text, declared)
+}
+
+fn check_for(
+    purpose: Purpose,
+    text: &str,
+    declared: &Declarations,
+) -> Result<Expression, Vec<Flaw>> {
     if text.len() > MAX_SOURCE_BYTES {
         let message = format!("is longer than {MAX_SOURCE_BYTES} bytes");
         return Err(whole(message, "make two rules of it"));
@@ -47,7 +65,7 @@ pub fn check(text: &str, declared: &Declarations) -> Result<Expression, Vec<Flaw
     // is long at most, and this is stack enough for that.
     let read = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(PARSER_STACK_BYTES);
-        let reading = thread.spawn_scoped(scope, || read(text, declared));
+        let reading = thread.spawn_scoped(scope, || read(purpose, text, declared));
         reading.ok()?.join().ok()
     });
     read.unwrap_or_else(|| {
@@ -57,7 +75,11 @@ pub fn check(text: &str, declared: &Declarations) -> Result<Expression, Vec<Flaw
 }
 
 /// Reads and checks a text that is neither too long nor too deep in brackets.
-fn read(text: &str, declared: &Declarations) -> Result<Expression, Vec<Flaw>> {
+fn read(
+    purpose: Purpose,
+    text: &str,
+    declared: &Declarations,
+) -> Result<Expression, Vec<Flaw>> {
     // Without the standard macros, calls such as `all` stay as they were written.
     let (parsed, source) = Env::default()
         .parser()
@@ -72,9 +94,8 @@ fn read(text: &str, declared: &Declarations) -> Result<Expression, Vec<Flaw>> {
         flaws: Vec::new(),
     };
     let (_, of) = checker.visit(&parsed);
-    if !of.fits(&Type::Bool) {
-        let message = format!("is `{of}` and not `bool`");
-        checker.flaw(&parsed, message, "write a condition");
+    if let Some((message, hint)) = purpose.misses(&of) {
+        checker.flaw(&parsed, message, hint);
     }
     if !checker.flaws.is_empty() {
         return Err(checker.flaws);

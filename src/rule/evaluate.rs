@@ -23,13 +23,18 @@ pub trait Facts {
 /// # Errors
 /// The first fault that decides, [`Fault::Overload`] when the value is neither.
 pub fn evaluate(expression: &Expression, facts: &dyn Facts) -> Result<bool, Fault> {
-    let mut run = Run {
-        nodes: expression.nodes(),
-        facts,
-        left: MAX_STEPS,
-        elements: Vec::new(),
-    };
-    run.truth(expression.root())
+    Run::of(expression, facts).truth(expression.root())
+}
+
+/// Evaluates an expression to whatever it gives.
+///
+/// # Errors
+/// The first fault that decides.
+pub(super) fn value<'a>(
+    expression: &'a Expression,
+    facts: &'a dyn Facts,
+) -> Result<Value<'a>, Fault> {
+    Run::of(expression, facts).value(expression.root())
 }
 
 struct Run<'a> {
@@ -40,6 +45,15 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
+    fn of(expression: &'a Expression, facts: &'a dyn Facts) -> Self {
+        Run {
+            nodes: expression.nodes(),
+            facts,
+            left: MAX_STEPS,
+            elements: Vec::new(),
+        }
+    }
+
     fn value(&mut self, index: Index) -> Result<Value<'a>, Fault> {
         self.spend(1)?;
         let nodes = self.nodes;

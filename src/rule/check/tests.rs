@@ -294,3 +294,32 @@ fn lists_of_the_host_are_lists() {
     let expression = check("caller.scopes == ['a']", &declared()).unwrap();
     assert_eq!(evaluate(&expression, &Host), Ok(true));
 }
+
+#[test]
+fn a_key_is_a_text_a_whole_number_or_a_truth_value() {
+    for text in [
+        "request.headers['x-team']",
+        "claims.tenant",
+        "claims.level > 3",
+        "hour",
+        "request.method + string(hour)",
+        "has(claims.tenant) ? claims.tenant : request.method",
+    ] {
+        assert!(check_key(text, &declared()).is_ok(), "{text}");
+    }
+    for (text, of) in [
+        ("caller.scopes", "list(string)"),
+        ("request.headers", "map(string, string)"),
+        ("now", "timestamp"),
+        ("0.5", "double"),
+        ("null", "null"),
+    ] {
+        let found = check_key(text, &declared()).expect_err(text);
+        let message = format!("is `{of}`, by which nothing can be counted");
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        assert_eq!(found[0].message, message, "{text}");
+    }
+    // What is wrong inside is told as for a condition.
+    assert!(check_key("claims", &declared()).is_err());
+    assert!(check_key("request.verb", &declared()).is_err());
+}
