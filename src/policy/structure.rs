@@ -324,11 +324,12 @@ fn show(value: &Value) -> String {
 }
 
 /// The type that a schema asks for, if it is one.
+/// The type of the values that a schema is for, in the words of [`type_name`].
 fn kind(schema: &Value) -> &str {
-    schema
-        .get("type")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    match schema.get("type").and_then(Value::as_str) {
+        Some("integer") => "number",
+        kind => kind.unwrap_or_default(),
+    }
 }
 
 fn type_name(value: &Value) -> &'static str {

@@ -41,6 +41,31 @@ fn a_value_of_either_type_is_held_against_its_own() {
 }
 
 #[test]
+fn a_number_or_a_word_or_an_object() {
+    let cost = |cost: Value| {
+        let limit = json!({ "requests": 1, "per": "1s", "cost": cost });
+        let plans = json!({ "p": { "limits": { "l": limit } } });
+        complaints(&json!({ "openapi": "o.yaml", "quotas": { "plans": plans } }))
+    };
+    for good in [json!(5), json!("operation"), json!({ "body_bytes": 1024 })] {
+        assert_eq!(cost(good.clone()), [""; 0], "{good}");
+    }
+    let path = "policy.quotas.plans.p.limits.l.cost: ";
+    for (bad, message) in [
+        (json!(0), "0 is out of range"),
+        (json!(1.5), "is a number, not an integer"),
+        (json!("body"), "`body` is not a known word; write one of"),
+    ] {
+        let found = cost(bad);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].starts_with(&format!("{path}{message}")),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
 fn every_fault_is_named_with_its_place_and_its_cure() {
     let policy = |name: &str, value: Value| {
         let mut policy = json!({ "openapi": "o.yaml" });
