@@ -262,7 +262,10 @@ fn consider(
         stage::route(screened, policy, &mut Trail::default())?
     } else {
         let route = stage::route(screened, policy, trail)?;
-        stage::approach(screened, route.as_ref().map(|found| found.1), world, trail)?;
+        let asked = route
+            .as_ref()
+            .map(|(_, operation, parameters)| (*operation, parameters));
+        stage::approach(screened, asked, world, trail)?;
         route
     };
     let access = route

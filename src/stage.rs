@@ -19,6 +19,7 @@ pub mod anomaly;
 pub mod authn;
 pub mod authz;
 pub mod availability;
+mod facts;
 pub mod hand_over;
 pub mod hygiene;
 pub mod lockout;
@@ -137,11 +138,12 @@ pub fn route<'a>(
 /// The first refusal of a stage that enforces.
 pub fn approach(
     screened: &Screened,
-    operation: Option<&Operation>,
+    route: Option<(&Operation, &PathParameters<'_>)>,
     world: &World,
     trail: &mut Trail,
 ) -> Result<(), Denial> {
     let policy = world.policy;
+    let operation = route.map(|(operation, _)| operation);
     let territory = operation.map_or(&policy.networks.everywhere, |operation| {
         &operation.territory
     });
@@ -150,7 +152,7 @@ pub fn approach(
         &operation.availability
     });
     availability::restrict(availability, policy, world.now, trail)?;
-    quota::approach(screened, operation, world, trail)?;
+    quota::approach(screened, route, world, trail)?;
     let access = operation.map_or(&policy.undeclared, |operation| &operation.access);
     lockout::approach(screened, access, world, trail)
 }
@@ -175,7 +177,8 @@ pub fn admit(
         }
         Some((index, operation, parameters)) => {
             authz::authorize(operation, screened, &parameters, &caller, world, trail)?;
-            quota::spend(screened, Some(operation), &caller, world, trail)?;
+            let asked = Some((operation, &parameters));
+            quota::spend(screened, asked, &caller, world, trail)?;
             anomaly::judge(operation, screened, &parameters, policy, trail)?;
             authz::rules::check(
                 When::Scored,

@@ -105,6 +105,7 @@ fn gather(mut source: Source, folder: &Path) -> Result<Plugin, Vec<Problem>> {
         .map(|anomaly| read_document(&folder.join(&anomaly.model), "policy.anomaly.model"));
     let model = model.transpose().map_err(&mut note).ok().flatten();
     let rules = prepare::rules(&source).map_err(&mut note).ok();
+    let keys = prepare::keys(&source).map_err(&mut note).ok();
     let api = compile_api(&source, folder).map_err(&mut note).ok();
     let complete = problems.is_empty();
     let plugin = Plugin {
@@ -112,6 +113,7 @@ fn gather(mut source: Source, folder: &Path) -> Result<Plugin, Vec<Problem>> {
         policy: source,
         api: api.unwrap_or_default(),
         rules: rules.unwrap_or_default(),
+        keys: keys.unwrap_or_default(),
         model,
     };
     if complete {
@@ -125,6 +127,7 @@ fn gather(mut source: Source, folder: &Path) -> Result<Plugin, Vec<Problem>> {
     let noted = |problem: &Problem| {
         problem.path == "model"
             || problem.path.starts_with("rules.")
+            || problem.path == "keys"
             || problem.path.ends_with(".file")
     };
     problems.extend(rest.into_iter().filter(|problem| !noted(problem)));

@@ -51,11 +51,12 @@ pub fn compile(
         policy: source,
         mut api,
         rules: prepared,
+        keys,
         model,
         ..
     } = plugin;
     let clearances = clearance::clearances(&source, &mut problems);
-    let quotas = quota::quotas(&source, &mut problems);
+    let quotas = quota::quotas(&source, &keys, &mut problems);
     let networks = network::networks(&source.networks, &mut problems);
     let times = Times::new(&source, &api, &mut problems);
     let lockout = source
@@ -97,7 +98,7 @@ pub fn compile(
     rule::check_defaults(&source, &mut problems);
     let mut kept_claims = kept_claims(&api, &roles);
     kept_claims.extend(rule::claims(&rules, roles.claim.first()));
-    kept_claims.extend(quota::claims(&quotas));
+    kept_claims.extend(quota::claims(&quotas, roles.claim.first()));
     if let Some(assertion) = &hand_over.assertion {
         kept_claims.insert("sub".into());
         kept_claims.extend(assertion.claims.iter().cloned());

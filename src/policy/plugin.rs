@@ -15,6 +15,7 @@ use super::problem::{Problem, Problems};
 use super::rule::PreparedRule;
 use super::source::{Environment, Source};
 use super::{Policy, compile, structure};
+use crate::rule::Expression;
 
 /// Plugin configuration, as written.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub struct Plugin {
     /// The rules of the policy, read and checked.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rules: BTreeMap<String, PreparedRule>,
+    /// The expressions by which limits count, read and checked, by their texts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<String, Expression>,
     /// The model file's content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<Value>,

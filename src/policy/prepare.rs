@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use super::compile::rule::written;
 use super::problem::{Problem, Problems};
-use super::rule::{PreparedRule, declarations};
+use super::rule::{PreparedRule, declarations, key_declarations};
 use super::source::{Rule, Source};
 use crate::calendar::rule_of;
-use crate::rule::check::check;
+use crate::rule::Expression;
+use crate::rule::check::{Flaw, check, check_key};
 
 /// Every rule of a policy, read and checked.
 ///
@@ -20,6 +21,24 @@ pub fn rules(source: &Source) -> Result<BTreeMap<String, PreparedRule>, Vec<Prob
     for (name, rule) in &source.rules {
         if let Some(rule) = prepare(rule, &format!("policy.rules.{name}"), &mut problems) {
             prepared.insert(name.clone(), rule);
+        }
+    }
+    problems.into_result(prepared)
+}
+
+/// Every expression by which a limit counts, read and checked, by its text.
+///
+/// # Errors
+/// Every flaw in any of them, each with its position.
+pub fn keys(source: &Source) -> Result<BTreeMap<String, Expression>, Vec<Problem>> {
+    let mut problems = Problems::default();
+    let mut prepared = BTreeMap::new();
+    for (path, text) in source.quotas.expressions() {
+        match check_key(text, &key_declarations()) {
+            Ok(expression) => {
+                prepared.insert(text.to_owned(), expression);
+            }
+            Err(flaws) => told(&path, flaws, &mut problems),
         }
     }
     problems.into_result(prepared)
@@ -42,17 +61,7 @@ fn prepare(rule: &Rule, path: &str, problems: &mut Problems) -> Option<PreparedR
     let condition = match check(text, &declarations()) {
         Ok(condition) => Some(condition),
         Err(flaws) => {
-            for flaw in flaws {
-                let place = match flaw.line {
-                    1 => format!("character {}", flaw.column),
-                    line => format!("line {line}, character {}", flaw.column),
-                };
-                problems.add(
-                    format!("{path}.{field}"),
-                    format!("{place}: {}", flaw.message),
-                    flaw.hint,
-                );
-            }
+            told(&format!("{path}.{field}"), flaws, problems);
             None
         }
     };
@@ -61,6 +70,16 @@ fn prepare(rule: &Rule, path: &str, problems: &mut Problems) -> Option<PreparedR
         zone: zone?,
         condition: condition?,
     })
+}
+
+fn told(path: &str, flaws: Vec<Flaw>, problems: &mut Problems) {
+    for flaw in flaws {
+        let place = match flaw.line {
+            1 => format!("character {}", flaw.column),
+            line => format!("line {line}, character {}", flaw.column),
+        };
+        problems.add(path, format!("{place}: {}", flaw.message), flaw.hint);
+    }
 }
 
 #[cfg(test)]
@@ -90,6 +109,40 @@ mod tests {
                 "policy.rules.b.time_zone: is not in the tz database",
                 "policy.rules.b.deny_if: character 11: `>` does not go with `int`, `string`",
             ]
+        );
+    }
+
+    #[test]
+    fn keys_are_read_where_they_stand() {
+        let limit = |key: Value| json!({ "requests": 1, "per": "1s", "key": key });
+        let plans = json!({ "p": { "limits": {
+            "a": limit(json!({ "cel": "request.headers['x-team']" })),
+            "b": limit(json!(["address", { "cel": "caller.scopes" }])),
+            "c": limit(json!({ "cel": "time.hour" })),
+        } } });
+        let source = |plans: Value| -> Source {
+            let policy = json!({ "openapi": "o.yaml", "quotas": { "plans": plans } });
+            from_value(policy).unwrap()
+        };
+        let found = keys(&source(plans.clone())).unwrap_err();
+        let said: Vec<String> = found.iter().map(Problem::to_string).collect();
+        assert_eq!(
+            said.iter()
+                .map(|said| said.split("; ").next().unwrap())
+                .collect::<Vec<_>>(),
+            [
+                "policy.quotas.plans.p.limits.b.key[1].cel: character 7: is `list(string)`, by \
+                 which nothing can be counted",
+                "policy.quotas.plans.p.limits.c.key.cel: character 1: `time` is not a variable",
+            ]
+        );
+        let mut good = plans;
+        good["p"]["limits"]["b"] = good["p"]["limits"]["a"].clone();
+        good["p"]["limits"].as_object_mut().unwrap().remove("c");
+        let prepared = keys(&source(good)).unwrap();
+        assert_eq!(
+            prepared.keys().collect::<Vec<_>>(),
+            ["request.headers['x-team']"]
         );
     }
 }

@@ -7,6 +7,7 @@ use crate::policy::source::Prefixes;
 use crate::quota::Algorithm;
 use crate::quota::fields::Announce;
 use crate::quota::table::Size;
+use crate::rule::Expression;
 
 /// The plans, and which of them hold when the operation names none.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ pub struct Limit {
 }
 
 /// One thing that a limit counts apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum KeyPart {
     /// The network of the client's address.
     Network(Prefixes),
@@ -68,6 +69,13 @@ pub enum KeyPart {
     Claim(Vec<String>),
     /// The operation.
     Operation,
+    /// What an expression gives.
+    Expression {
+        /// As a person wrote it.
+        text: String,
+        /// Checked.
+        checked: Expression,
+    },
 }
 
 /// What a request costs.

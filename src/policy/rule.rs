@@ -56,8 +56,26 @@ pub struct PreparedRule {
 
 /// What rules may ask about.
 pub fn declarations() -> Declarations {
+    Declarations::new(variables())
+}
+
+/// What the keys of limits may ask about: by the clock every count would begin anew
+/// whenever it strikes, and the risk is not known yet.
+pub fn key_declarations() -> Declarations {
+    let mut variables = variables();
+    variables.retain(|(name, _)| !name.starts_with("time.") && *name != RISK);
+    Declarations::new(variables)
+}
+
+/// Whether a variable tells of who calls, which is not known before authentication.
+pub fn tells_of_caller(variable: &str) -> bool {
+    let namespace = variable.split('.').next();
+    matches!(namespace, Some("claims" | "caller" | "key" | "certificate"))
+}
+
+fn variables() -> Vec<(&'static str, Type)> {
     let named = Type::Named(Box::new(Type::Dyn));
-    Declarations::new(vec![
+    vec![
         ("claims", named),
         ("caller.kind", Type::String),
         ("caller.client", Type::String),
@@ -91,7 +109,7 @@ pub fn declarations() -> Declarations {
         ("time.minute", Type::Int),
         ("time.timestamp", Type::Timestamp),
         (RISK, Type::Double),
-    ])
+    ]
 }
 
 /// The anomaly score, which is known only after all else.

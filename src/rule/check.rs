@@ -75,11 +75,7 @@ fn check_for(
 }
 
 /// Reads and checks a text that is neither too long nor too deep in brackets.
-fn read(
-    purpose: Purpose,
-    text: &str,
-    declared: &Declarations,
-) -> Result<Expression, Vec<Flaw>> {
+fn read(purpose: Purpose, text: &str, declared: &Declarations) -> Result<Expression, Vec<Flaw>> {
     // Without the standard macros, calls such as `all` stay as they were written.
     let (parsed, source) = Env::default()
         .parser()

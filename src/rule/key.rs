@@ -96,7 +96,10 @@ mod tests {
     #[test]
     fn what_names_nobody_is_no_key() {
         assert_eq!(it(json!("")), Ok(None));
-        assert_eq!(of(json!([["variable", "that"]]), json!(1)), Err(Fault::Absent));
+        assert_eq!(
+            of(json!([["variable", "that"]]), json!(1)),
+            Err(Fault::Absent)
+        );
         for odd in [
             json!(null),
             json!(1.5),
@@ -111,9 +114,6 @@ mod tests {
     #[test]
     fn a_text_may_not_be_endless() {
         assert!(it(json!("a".repeat(MAX_KEY_BYTES))).is_ok());
-        assert_eq!(
-            it(json!("a".repeat(MAX_KEY_BYTES + 1))),
-            Err(Fault::Range)
-        );
+        assert_eq!(it(json!("a".repeat(MAX_KEY_BYTES + 1))), Err(Fault::Range));
     }
 }

@@ -2,7 +2,7 @@
 //! own, and the rules.
 
 pub(super) mod objects;
-mod roles;
+pub(super) mod roles;
 pub(super) mod rules;
 mod step_up;
 

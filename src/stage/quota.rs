@@ -16,6 +16,7 @@ use crate::denial::Denial;
 use crate::engine::World;
 use crate::policy::Operation;
 use crate::policy::quota::{Cost, Limit, Over, Plan, Quotas};
+use crate::policy::route::PathParameters;
 use crate::policy::source::Mode;
 use crate::quota::account::{Reading, Taking, Verdict};
 use crate::quota::fields::Unit;
@@ -31,7 +32,7 @@ use crate::trail::{Stage, Trail};
 /// See [`spend`].
 pub fn approach(
     screened: &Screened,
-    operation: Option<&Operation>,
+    route: Option<Route<'_>>,
     world: &World,
     trail: &mut Trail,
 ) -> Result<(), Denial> {
@@ -41,7 +42,7 @@ pub fn approach(
     };
     let request = Request {
         screened,
-        operation,
+        route,
         caller: &Caller::default(),
         tier: None,
         world,
@@ -58,13 +59,13 @@ pub fn approach(
 /// costs and its length is not announced; all only if the stage enforces.
 pub fn spend(
     screened: &Screened,
-    operation: Option<&Operation>,
+    route: Option<Route<'_>>,
     caller: &Caller,
     world: &World,
     trail: &mut Trail,
 ) -> Result<(), Denial> {
     let quotas = &world.policy.quotas;
-    let chosen = operation.map_or(quotas.default, |operation| operation.plan);
+    let chosen = route.map_or(quotas.default, |(operation, _)| operation.plan);
     let Some(chosen) = chosen else {
         return Ok(());
     };
@@ -72,7 +73,7 @@ pub fn spend(
     trail.account.tier.clone_from(&tier);
     let request = Request {
         screened,
-        operation,
+        route,
         caller,
         tier,
         world,
@@ -109,11 +110,14 @@ fn of_tier(chosen: usize, caller: &Caller, quotas: &Quotas) -> (usize, Option<Rc
 /// A request that is to be counted.
 struct Request<'a> {
     screened: &'a Screened,
-    operation: Option<&'a Operation>,
+    route: Option<Route<'a>>,
     caller: &'a Caller,
     tier: Option<Rc<str>>,
     world: &'a World<'a>,
 }
+
+/// The declared operation, and what stands in its path.
+pub(super) type Route<'a> = (&'a Operation, &'a PathParameters<'a>);
 
 /// One limit, and what the request costs it.
 struct Counted<'a> {
@@ -167,13 +171,7 @@ impl Request<'_> {
         let mut counted = Vec::with_capacity(plan.limits.len());
         for limit in &plan.limits {
             let cost = self.cost(limit).map_err(Refused::Uncounted)?;
-            let owner = key::owner(
-                limit,
-                self.screened,
-                self.operation,
-                self.caller,
-                self.world,
-            );
+            let owner = key::owner(limit, self);
             counted.push(Counted {
                 plan,
                 limit,
@@ -324,7 +322,7 @@ impl Request<'_> {
 
     fn cost(&self, limit: &Limit) -> Result<u64, Denial> {
         match limit.cost {
-            Cost::Operation => Ok(self.operation.map_or(1, |operation| operation.cost)),
+            Cost::Operation => Ok(self.route.map_or(1, |(operation, _)| operation.cost)),
             Cost::Fixed(units) => Ok(units),
             Cost::BodyBytes(piece) => {
                 let head = self.screened.head();

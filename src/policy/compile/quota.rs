@@ -1,26 +1,37 @@
 //! Quota plans as the stage asks them.
 
+mod key;
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::known_names;
 use crate::policy::api;
 use crate::policy::problem::Problems;
-use crate::policy::quota::{Cost, KeyPart, Limit, Over, Plan, Quotas};
-use crate::policy::source::{self, CostBy, Prefixes, Source, Span};
+use crate::policy::quota::{Cost, Limit, Over, Plan, Quotas};
+use crate::policy::source::{self, CostBy, Source, Span};
 use crate::quota::fields::Announce;
 use crate::quota::table::Size;
 use crate::quota::{Algorithm, Bucket, InFlight, Window};
+use crate::rule::Expression;
+use key::Keys;
+pub(super) use key::claims;
 
-pub(super) fn quotas(source: &Source, problems: &mut Problems) -> Quotas {
+/// The plans. `prepared` are the expressions of their keys, by their texts.
+pub(super) fn quotas(
+    source: &Source,
+    prepared: &BTreeMap<String, Expression>,
+    problems: &mut Problems,
+) -> Quotas {
     let written = &source.quotas;
     let named = Named {
         names: written.plans.keys().cloned().collect(),
     };
+    let keys = Keys::new(source, prepared, problems);
     let plans: Vec<Plan> = written
         .plans
         .iter()
-        .map(|(name, plan)| named.plan(name, plan, problems))
+        .map(|(name, plan)| named.plan(name, plan, &keys, problems))
         .collect();
     cycles(&plans, problems);
     let mut chosen = |field: &str, name: &Option<String>| {
@@ -30,7 +41,7 @@ pub(super) fn quotas(source: &Source, problems: &mut Problems) -> Quotas {
     let default = chosen("default", &written.default);
     let before_authentication = chosen("before_authentication", &written.before_authentication);
     if let Some(plan) = before_authentication.and_then(|place| plans.get(place)) {
-        knows_no_caller(plan, problems);
+        key::knows_no_caller(plan, problems);
     }
     let horizons = plans.iter().flat_map(|plan| &plan.limits);
     Quotas {
@@ -55,22 +66,6 @@ fn announce(written: &source::Announce) -> Announce {
         always: written.on == source::AnnounceOn::Always,
         legacy: written.legacy,
     }
-}
-
-/// The claims, by their first names, that limits ask about.
-pub(super) fn claims(quotas: &Quotas) -> impl Iterator<Item = String> {
-    let keys = quotas
-        .plans
-        .iter()
-        .flat_map(|plan| &plan.limits)
-        .flat_map(|limit| &limit.key);
-    let claims = keys.filter_map(|part| match part {
-        KeyPart::Claim(path) => path.first().cloned(),
-        _ => None,
-    });
-    let has_tiers = quotas.plans.iter().any(|plan| !plan.tiers.is_empty());
-    let tier = has_tiers.then(|| quotas.tier.first().cloned()).flatten();
-    claims.chain(tier)
 }
 
 /// The plan of an operation, and what a call of it costs.
@@ -111,7 +106,13 @@ impl Named {
         place
     }
 
-    fn plan(&self, name: &str, written: &source::Plan, problems: &mut Problems) -> Plan {
+    fn plan(
+        &self,
+        name: &str,
+        written: &source::Plan,
+        keys: &Keys<'_>,
+        problems: &mut Problems,
+    ) -> Plan {
         let path = format!("policy.quotas.plans.{name}");
         plain_name(name, &path, problems);
         if written.limits.is_empty() || written.limits.len() > MOST_LIMITS {
@@ -139,7 +140,7 @@ impl Named {
                     name: Rc::from(limit.as_str()),
                     full_name: Rc::from(format!("{name}/{limit}")),
                     algorithm: algorithm(written, &path, problems),
-                    key: key(&written.key, &path, problems),
+                    key: keys.key(&written.key, &format!("{path}.key"), problems),
                     cost: match written.cost {
                         source::Cost::By(CostBy::Operation) => Cost::Operation,
                         source::Cost::Fixed(units) => Cost::Fixed(units.into()),
@@ -243,53 +244,6 @@ fn nanos(span: Span, path: &str, problems: &mut Problems) -> u64 {
     nanos.clamp(1, LONGEST_NS)
 }
 
-fn key(written: &source::Key, path: &str, problems: &mut Problems) -> Vec<KeyPart> {
-    written
-        .parts()
-        .iter()
-        .map(|part| match part {
-            source::KeyPart::Address => KeyPart::Network(ONE_CLIENT),
-            source::KeyPart::Network(prefixes) => {
-                if prefixes.ipv4 > 32 || prefixes.ipv6 > 128 {
-                    problems.add(
-                        format!("{path}.key"),
-                        "asks for more bits than an address has",
-                        "write at most 32 for `ipv4` and 128 for `ipv6`",
-                    );
-                }
-                KeyPart::Network(*prefixes)
-            }
-            source::KeyPart::ApiKey => KeyPart::ApiKey,
-            source::KeyPart::Subject => KeyPart::Subject,
-            source::KeyPart::Client => KeyPart::Client,
-            source::KeyPart::Claim(path) => KeyPart::Claim(path.names().to_vec()),
-            source::KeyPart::Operation => KeyPart::Operation,
-        })
-        .collect()
-}
-
-fn knows_no_caller(plan: &Plan, problems: &mut Problems) {
-    let path = format!("policy.quotas.plans.{}", plan.name);
-    if !plan.tiers.is_empty() {
-        problems.add(
-            format!("{path}.tiers"),
-            "cannot be told apart before authentication",
-            "leave them out of the plan `before_authentication`",
-        );
-    }
-    for limit in &plan.limits {
-        let path = format!("{path}.limits.{}", limit.name);
-        let known = |part: &KeyPart| matches!(part, KeyPart::Network(_) | KeyPart::Operation);
-        if !limit.key.iter().all(known) {
-            problems.add(
-                format!("{path}.key"),
-                "asks who calls, and before authentication nobody knows",
-                "count by `address`, `network` or `operation`",
-            );
-        }
-    }
-}
-
 /// A request that is handed from plan to plan must come to an end.
 fn cycles(plans: &[Plan], problems: &mut Problems) {
     for (start, plan) in plans.iter().enumerate() {
@@ -326,9 +280,6 @@ fn plain_name(name: &str, path: &str, problems: &mut Problems) {
         );
     }
 }
-
-/// What one client can have of addresses.
-const ONE_CLIENT: Prefixes = Prefixes { ipv4: 32, ipv6: 64 };
 
 /// Each costs a look into shared data and a write, for every request.
 const MOST_LIMITS: usize = 8;

@@ -7,6 +7,7 @@ use crate::calendar::Zone;
 use crate::policy::problem::Problems;
 use crate::policy::rule::{PreparedRule, RISK, Rule, Rules, Verdict, declarations};
 use crate::policy::source::{self, Source};
+use crate::rule::Expression;
 
 /// The rules of the policy.
 pub(super) fn rules(
@@ -78,20 +79,58 @@ pub(super) fn check_defaults(source: &Source, problems: &mut Problems) {
 
 /// The claims, by their first names, that rules ask about.
 pub(super) fn claims(rules: &Rules, role_claim: Option<&String>) -> BTreeSet<String> {
-    let mut claims = BTreeSet::new();
-    for rule in &rules.all {
-        claims.extend(rule.condition.members_of("claims").map(String::from));
-        for variable in rule.condition.variables() {
-            match variable {
-                "caller.subject" => claims.extend(["sub".to_owned()]),
-                "caller.roles" => {
-                    claims.extend(role_claim.cloned().into_iter().chain(["roles".into()]))
-                }
-                _ => {}
+    let conditions = rules.all.iter().map(|rule| &rule.condition);
+    conditions
+        .flat_map(|condition| claims_of(condition, role_claim))
+        .collect()
+}
+
+/// The claims, by their first names, that an expression asks about.
+pub(super) fn claims_of(expression: &Expression, role_claim: Option<&String>) -> BTreeSet<String> {
+    let named = expression.members_of("claims").map(String::from);
+    let mut claims: BTreeSet<String> = named.collect();
+    for variable in expression.variables() {
+        match variable {
+            "caller.subject" => claims.extend(["sub".to_owned()]),
+            "caller.roles" => {
+                claims.extend(role_claim.cloned().into_iter().chain(["roles".into()]))
             }
+            _ => {}
         }
     }
     claims
+}
+
+/// Notes every variable that the rest of the policy gives no source for.
+pub(super) fn untold(
+    variables: &BTreeSet<&str>,
+    source: &Source,
+    path: &str,
+    problems: &mut Problems,
+) {
+    let needs = [
+        (
+            "country",
+            source.rule_headers.country.is_some(),
+            "name the header in `rule_headers.country`",
+        ),
+        (
+            "device",
+            source.rule_headers.device.is_some(),
+            "name the header in `rule_headers.device`",
+        ),
+        (
+            RISK,
+            source.anomaly.is_some(),
+            "give the policy a model under `anomaly`",
+        ),
+    ];
+    for (variable, there, hint) in needs {
+        if variables.contains(variable) && !there {
+            let message = format!("asks for `{variable}`, which nothing tells");
+            problems.add(path, message, hint);
+        }
+    }
 }
 
 /// What a prepared rule was prepared from.
@@ -131,29 +170,7 @@ fn rule(
         let message = format!("asks for `{variable}`, which this filter does not know");
         problems.add(&below, message, BUILD_IT);
     }
-    let needs = [
-        (
-            "country",
-            source.rule_headers.country.is_some(),
-            "name the header in `rule_headers.country`",
-        ),
-        (
-            "device",
-            source.rule_headers.device.is_some(),
-            "name the header in `rule_headers.device`",
-        ),
-        (
-            RISK,
-            source.anomaly.is_some(),
-            "give the policy a model under `anomaly`",
-        ),
-    ];
-    for (variable, there, hint) in needs {
-        if variables.contains(variable) && !there {
-            let message = format!("asks for `{variable}`, which nothing tells");
-            problems.add(format!("{path}.{field}"), message, hint);
-        }
-    }
+    untold(&variables, source, &format!("{path}.{field}"), problems);
     let Some(zone) = Zone::parse(&prepared.zone) else {
         problems.add(&below, "has a time zone that cannot be read", BUILD_IT);
         return None;

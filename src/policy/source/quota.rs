@@ -54,6 +54,24 @@ impl Default for Quotas {
     }
 }
 
+impl Quotas {
+    /// The expressions that keys consist of, each with its path.
+    pub fn expressions(&self) -> impl Iterator<Item = (String, &str)> {
+        let limits = self.plans.iter().flat_map(|(plan, written)| {
+            let path = format!("policy.quotas.plans.{plan}.limits");
+            let limits = written.limits.iter();
+            limits.map(move |(name, limit)| (format!("{path}.{name}.key"), limit))
+        });
+        limits.flat_map(|(path, limit)| {
+            let parts = limit.key.parts_at(&path).into_iter();
+            parts.filter_map(|(path, part)| match part {
+                KeyPart::Cel(text) => Some((format!("{path}.cel"), text.as_str())),
+                _ => None,
+            })
+        })
+    }
+}
+
 /// Limits that hold at once; the tightest answers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]

@@ -5,33 +5,28 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use crate::engine::World;
-use crate::policy::Operation;
+use super::Request;
 use crate::policy::quota::{KeyPart, Limit};
 use crate::policy::source::Prefixes;
 use crate::quota::table::Owner;
-use crate::stage::authn::{Caller, Kind};
-use crate::stage::hygiene::Screened;
+use crate::rule::key;
+use crate::stage::authn::Kind;
+use crate::stage::facts::Asked;
 
 /// Who is counted by a limit. Where a request lacks what the limit counts apart, its
 /// address stands in, so that no two clients share what neither of them has.
-pub(super) fn owner(
-    limit: &Limit,
-    screened: &Screened,
-    operation: Option<&Operation>,
-    caller: &Caller,
-    world: &World,
-) -> Owner {
+pub(super) fn owner(limit: &Limit, request: &Request<'_>) -> Owner {
     let mut named: Vec<Cow<'_, [u8]>> = Vec::with_capacity(2 * limit.key.len());
     for part in &limit.key {
-        let (kind, values) = match value(part, operation, caller) {
+        let (kind, values) = match value(part, request) {
             Some(found) => found,
             None => {
                 let prefixes = match part {
                     KeyPart::Network(prefixes) => *prefixes,
                     _ => ONE_ADDRESS,
                 };
-                let network = screened.address().map(|address| network(address, prefixes));
+                let address = request.screened.address();
+                let network = address.map(|address| network(address, prefixes));
                 ("network", vec![Cow::Owned(network.unwrap_or_default())])
             }
         };
@@ -39,17 +34,14 @@ pub(super) fn owner(
         named.extend(values);
     }
     let parts: Vec<&[u8]> = named.iter().map(AsRef::as_ref).collect();
-    Owner::new(&limit.full_name, &parts, world.secret)
+    Owner::new(&limit.full_name, &parts, request.world.secret)
 }
 
 type Values<'a> = Vec<Cow<'a, [u8]>>;
 
-fn value<'a>(
-    part: &KeyPart,
-    operation: Option<&'a Operation>,
-    caller: &'a Caller,
-) -> Option<(&'static str, Values<'a>)> {
+fn value<'a>(part: &KeyPart, request: &Request<'a>) -> Option<(&'static str, Values<'a>)> {
     let bytes = |text: &'a str| Cow::Borrowed(text.as_bytes());
+    let caller = request.caller;
     let identity = caller.identity();
     Some(match part {
         KeyPart::Network(_) => return None,
@@ -79,7 +71,13 @@ fn value<'a>(
             let name = path.iter().map(|name| bytes_of(name));
             ("claim", name.chain([scalar]).collect())
         }
-        KeyPart::Operation => ("operation", vec![bytes(&operation?.id)]),
+        KeyPart::Operation => ("operation", vec![bytes(&request.route?.0.id)]),
+        KeyPart::Expression { checked, .. } => {
+            let facts = Asked::of(request.screened, request.route, caller, request.world);
+            // Without an answer the address stands in, as for all else that is lacking.
+            let found = key(checked, &facts).ok().flatten()?;
+            ("expression", vec![found.into()])
+        }
     })
 }
 

@@ -27,6 +27,17 @@ impl Key {
             Key::Several(parts) => parts,
         }
     }
+
+    /// The same, each with its path, if the key stands at `path`.
+    pub fn parts_at(&self, path: &str) -> Vec<(String, &KeyPart)> {
+        match self {
+            Key::One(part) => vec![(path.to_owned(), part)],
+            Key::Several(parts) => {
+                let placed = |(index, part)| (format!("{path}[{index}]"), part);
+                parts.iter().enumerate().map(placed).collect()
+            }
+        }
+    }
 }
 
 impl Default for Key {
@@ -55,6 +66,9 @@ pub enum KeyPart {
     Claim(ClaimPath),
     /// The operation.
     Operation,
+    /// What an expression in CEL gives, which is a string, an int or a bool. It may ask for
+    /// what rules may ask for, except the time and the risk.
+    Cel(String),
 }
 
 /// How much of an address names a network.
