@@ -132,6 +132,8 @@ pub enum Denial {
     LengthRequired,
     /// The quota could not be counted.
     QuotaUncounted,
+    /// The rate limit service did not answer, and the limit fails closed.
+    QuotaServiceUnavailable,
     /// The request is unlike those the model learnt from.
     Anomalous,
     /// The response holds classified fields and cannot be masked.
@@ -266,6 +268,9 @@ impl Denial {
             Denial::BodyUnreadable => (400, "body_unreadable", problem::MALFORMED_REQUEST),
             Denial::QuotaExceeded { .. } => (429, "quota_exceeded", problem::QUOTA_EXCEEDED),
             Denial::LengthRequired => (411, "length_required", problem::LENGTH_REQUIRED),
+            Denial::QuotaServiceUnavailable => {
+                (503, "quota_service_unavailable", problem::QUOTA_UNAVAILABLE)
+            }
             Denial::QuotaUncounted => (503, "quota_uncounted", problem::QUOTA_UNAVAILABLE),
             Denial::Anomalous => (403, "anomalous", problem::REQUEST_REFUSED),
             Denial::ResponseUnmaskable => (502, "response_unmaskable", problem::RESPONSE_WITHHELD),
@@ -328,6 +333,7 @@ impl Denial {
             | Denial::IntrospectionUnavailable
             | Denial::RevocationsUnavailable
             | Denial::QuotaUncounted
+            | Denial::QuotaServiceUnavailable
             | Denial::ProofUncounted => Some(("retry-after", "1".into())),
             Denial::ProofWithoutNonce { nonce } => Some(("dpop-nonce", nonce.clone())),
             _ => None,

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use crate::denial::Denial;
 use crate::jose::Signatures;
 use crate::policy::{OPERATION_HEADER, Policy};
+use crate::ratelimit::{Answer, Question};
 use crate::request::{RequestHead, ResponseHead};
 use crate::stage::authn::cache::TokenCache;
 use crate::stage::authn::keys::KeyRing;
@@ -22,7 +23,7 @@ use crate::stage::hygiene::{self, Screened};
 use crate::stage::lockout;
 use crate::stage::masking::{self, Treatment};
 use crate::stage::quota;
-use crate::stage::{self, Admission, Admitted, Candidate};
+use crate::stage::{self, Admission, Admitted, Candidate, Uncounted};
 use crate::store::Store;
 use crate::time::Time;
 use crate::trail::{Stage, Trail};
@@ -58,6 +59,8 @@ pub enum Event<'a> {
     RequestBody(Body<'a>),
     /// What was awaited has come, or will not come.
     Arrived,
+    /// The rate limit service has answered; `None`: it did not.
+    Answered(Option<Answer>),
     /// The response's head arrived.
     ResponseHead(ResponseHead),
     /// More of the response's body arrived.
@@ -82,6 +85,8 @@ pub enum Step {
     Continue(Edits),
     /// Hold it and fetch this, then send [`Event::Arrived`].
     Await(Needed),
+    /// Hold it and ask the rate limit service, then send [`Event::Answered`].
+    Ask(Question),
     /// Hold it; an event that was announced before will release it.
     Wait,
     /// Hold the message's head and collect its body.
@@ -108,6 +113,8 @@ pub enum Flow {
     Start,
     /// The request waits for something that must be fetched.
     Awaiting(Box<Screened>, Waited),
+    /// The rate limit service is being asked.
+    Counting(Box<Counting>),
     /// The request's body is being collected, to be looked at.
     Judging(Box<Judging>),
     /// The request may go to the upstream, and its response must be looked at.
@@ -129,6 +136,13 @@ pub enum Flow {
     Refused,
     /// Nothing follows.
     Over,
+}
+
+/// A request about which the rate limit service is being asked.
+#[derive(Debug)]
+pub struct Counting {
+    screened: Screened,
+    uncounted: Uncounted,
 }
 
 /// A request whose body is being collected.
@@ -156,7 +170,16 @@ impl Flow {
             (Flow::Awaiting(screened, waited), Event::Arrived) => {
                 decide(screened, world, waited, trail)
             }
-            (flow @ Flow::Awaiting(..), Event::RequestBody(_)) => (flow, Step::Wait),
+            (flow @ (Flow::Awaiting(..) | Flow::Counting(_)), Event::RequestBody(_)) => {
+                (flow, Step::Wait)
+            }
+            (Flow::Counting(counting), Event::Answered(answer)) => {
+                let Counting {
+                    screened,
+                    uncounted,
+                } = *counting;
+                count(Box::new(screened), uncounted, answer, world, trail)
+            }
             (flow @ Flow::Judging(_), Event::RequestBody(Body::Partial)) => (flow, Step::AwaitBody),
             (Flow::Judging(judging), Event::RequestBody(Body::Whole(body))) => {
                 let Judging {
@@ -189,13 +212,20 @@ impl Flow {
                 Ok(body) => (Flow::Passing, Step::Continue(replace_body(body, told))),
                 Err(denial) => (Flow::Refused, Step::Reply(denial)),
             },
-            (_, Event::Ended) => {
+            (flow, Event::Ended) => {
+                if let Flow::Counting(counting) = flow {
+                    quota::abandon(counting.uncounted.pending(), world);
+                }
                 quota::settle(world, trail);
                 (Flow::Over, go_on())
             }
             // Envoy answers by itself when a request is malformed, or waits for too
             // long; the upstream has not seen the request.
             (Flow::Start | Flow::Awaiting(..) | Flow::Judging(_), Event::ResponseHead(_)) => {
+                (Flow::Refused, go_on())
+            }
+            (Flow::Counting(counting), Event::ResponseHead(_)) => {
+                quota::abandon(counting.uncounted.pending(), world);
                 (Flow::Refused, go_on())
             }
             (
@@ -223,18 +253,8 @@ fn decide(
     trail: &mut Trail,
 ) -> (Flow, Step) {
     match consider(&screened, world, waited, trail) {
-        Ok(Considered::Admitted(admitted, caller)) => {
-            release(&screened, admitted, &caller, world, trail)
-        }
-        Ok(Considered::Candidate(candidate)) if screened.head().end_of_stream => {
-            judge(&screened, candidate, &[], world, trail)
-        }
-        Ok(Considered::Candidate(candidate)) => {
-            let judging = Judging {
-                screened: *screened,
-                candidate,
-            };
-            (Flow::Judging(Box::new(judging)), Step::AwaitBody)
+        Ok(Considered::Known(caller, admission)) => {
+            proceed(screened, &caller, admission, world, trail)
         }
         Ok(Considered::Needed(needed)) => (
             Flow::Awaiting(screened, waited.and(&needed)),
@@ -244,9 +264,55 @@ fn decide(
     }
 }
 
+/// The rate limit service has answered, or did not.
+fn count(
+    screened: Box<Screened>,
+    uncounted: Uncounted,
+    answer: Option<Answer>,
+    world: &World,
+    trail: &mut Trail,
+) -> (Flow, Step) {
+    let caller = uncounted.caller().clone();
+    match stage::counted(&screened, uncounted, answer.as_ref(), world, trail) {
+        Ok(admission) => proceed(screened, &caller, admission, world, trail),
+        Err(denial) => (Flow::Refused, Step::Reply(denial)),
+    }
+}
+
+fn proceed(
+    screened: Box<Screened>,
+    caller: &Caller,
+    admission: Admission,
+    world: &World,
+    trail: &mut Trail,
+) -> (Flow, Step) {
+    match admission {
+        Admission::Admitted(admitted) => release(&screened, admitted, caller, world, trail),
+        Admission::Candidate(candidate) if screened.head().end_of_stream => {
+            judge(&screened, candidate, &[], world, trail)
+        }
+        Admission::Candidate(candidate) => {
+            let judging = Judging {
+                screened: *screened,
+                candidate,
+            };
+            (Flow::Judging(Box::new(judging)), Step::AwaitBody)
+        }
+        Admission::Uncounted(uncounted) => match uncounted.pending().question(world) {
+            Some(question) => {
+                let counting = Counting {
+                    screened: *screened,
+                    uncounted,
+                };
+                (Flow::Counting(Box::new(counting)), Step::Ask(question))
+            }
+            None => count(screened, uncounted, None, world, trail),
+        },
+    }
+}
+
 enum Considered {
-    Admitted(Admitted, Caller),
-    Candidate(Candidate),
+    Known(Caller, Admission),
     Needed(Needed),
 }
 
@@ -278,10 +344,7 @@ fn consider(
         Authenticated::Needed(needed) => return Ok(Considered::Needed(needed)),
     };
     let admission = stage::admit(screened, route, caller.clone(), world, trail)?;
-    Ok(match admission {
-        Admission::Admitted(admitted) => Considered::Admitted(admitted, caller),
-        Admission::Candidate(candidate) => Considered::Candidate(candidate),
-    })
+    Ok(Considered::Known(caller, admission))
 }
 
 fn judge(

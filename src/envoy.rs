@@ -13,5 +13,6 @@ mod list;
 mod metrics;
 mod root;
 mod shared;
+mod sharing;
 mod waiting;
 mod worker;

@@ -42,6 +42,7 @@ pub mod pattern;
 pub mod policy;
 pub mod profile;
 pub mod quota;
+pub mod ratelimit;
 pub mod request;
 pub mod revocation;
 pub mod rule;

@@ -29,12 +29,14 @@ pub mod quota;
 
 use crate::denial::Denial;
 use crate::engine::World;
-use crate::policy::route::{Found, PathParameters};
+use crate::policy::route::{self, PathParameters};
 use crate::policy::{Operation, Policy};
+use crate::ratelimit::Answer;
 use crate::trail::{Stage, Trail};
 use authn::Caller;
 use authz::rules::When;
 use hygiene::Screened;
+use quota::Spent;
 
 /// A request that may go to the upstream. Only [`admit`] makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +70,27 @@ pub enum Admission {
     Admitted(Admitted),
     /// So far it may; its body has still to be looked at.
     Candidate(Candidate),
+    /// So far it may; the rate limit service has still to be asked.
+    Uncounted(Uncounted),
+}
+
+/// A request that may call, if it may call as often. Only [`admit`] makes it.
+#[derive(Debug)]
+pub struct Uncounted {
+    caller: Caller,
+    pending: quota::Pending,
+}
+
+impl Uncounted {
+    /// Who calls.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// What has been taken, and what is asked.
+    pub fn pending(&self) -> &quota::Pending {
+        &self.pending
+    }
 }
 
 /// A request of which everything but the body was found good. Only [`admit`] makes it.
@@ -111,9 +134,9 @@ pub fn route<'a>(
     screened: &'a Screened,
     policy: &'a Policy,
     trail: &mut Trail,
-) -> Result<Option<(usize, &'a Operation, PathParameters<'a>)>, Denial> {
+) -> Result<Option<Found<'a>>, Denial> {
     let denial = match policy.router.find(screened.method(), screened.path()) {
-        Found::Operation { index, parameters } => {
+        route::Found::Operation { index, parameters } => {
             if let Some(operation) = policy.operations.get(index) {
                 trail.operation = Some(operation.id.clone());
                 trail.route = Some(operation.path.clone());
@@ -122,10 +145,10 @@ pub fn route<'a>(
             }
             Denial::Unexpected
         }
-        Found::MethodNotAllowed { allow } => Denial::MethodNotDeclared {
+        route::Found::MethodNotAllowed { allow } => Denial::MethodNotDeclared {
             allow: allow.to_string(),
         },
-        Found::NotFound => Denial::PathNotDeclared,
+        route::Found::NotFound => Denial::PathNotDeclared,
     };
     trail
         .object(Stage::Routing, policy.stages.routing, denial)
@@ -163,46 +186,88 @@ pub fn approach(
 /// The first refusal of a stage that enforces.
 pub fn admit(
     screened: &Screened,
-    route: Option<(usize, &Operation, PathParameters<'_>)>,
+    route: Option<Found<'_>>,
     caller: Caller,
     world: &World,
     trail: &mut Trail,
 ) -> Result<Admission, Denial> {
+    if let Some((_, operation, parameters)) = &route {
+        authz::authorize(operation, screened, parameters, &caller, world, trail)?;
+    }
+    let spent = quota::spend(screened, asked(&route), &caller, world, trail)?;
+    go_on(spent, screened, route, caller, world, trail)
+}
+
+/// Goes on when the rate limit service has answered; `None`: it did not.
+///
+/// # Errors
+/// The first refusal of a stage that enforces.
+pub fn counted(
+    screened: &Screened,
+    uncounted: Uncounted,
+    answer: Option<&Answer>,
+    world: &World,
+    trail: &mut Trail,
+) -> Result<Admission, Denial> {
+    // It was found and recorded before the wait.
+    let route = route(screened, world.policy, &mut Trail::default())?;
+    let Uncounted { caller, pending } = uncounted;
+    let spent = quota::answered(
+        pending,
+        answer,
+        screened,
+        asked(&route),
+        &caller,
+        world,
+        trail,
+    )?;
+    go_on(spent, screened, route, caller, world, trail)
+}
+
+fn asked<'a>(route: &'a Option<Found<'_>>) -> Option<quota::Route<'a>> {
+    route
+        .as_ref()
+        .map(|(_, operation, parameters)| (*operation, parameters))
+}
+
+fn go_on(
+    spent: Spent,
+    screened: &Screened,
+    route: Option<Found<'_>>,
+    caller: Caller,
+    world: &World,
+    trail: &mut Trail,
+) -> Result<Admission, Denial> {
+    if let Spent::Ask(pending) = spent {
+        return Ok(Admission::Uncounted(Uncounted { caller, pending }));
+    }
     let policy = world.policy;
-    let mut asks_for_body = false;
-    let index = match route {
-        None => {
-            quota::spend(screened, None, &caller, world, trail)?;
-            None
-        }
-        Some((index, operation, parameters)) => {
-            authz::authorize(operation, screened, &parameters, &caller, world, trail)?;
-            let asked = Some((operation, &parameters));
-            quota::spend(screened, asked, &caller, world, trail)?;
-            anomaly::judge(operation, screened, &parameters, policy, trail)?;
-            authz::rules::check(
-                When::Scored,
-                operation,
-                screened,
-                &parameters,
-                &caller,
-                world,
-                trail,
-            )?;
-            asks_for_body = !operation.body_claims.is_empty();
-            Some(index)
-        }
-    };
+    if let Some((_, operation, parameters)) = &route {
+        anomaly::judge(operation, screened, parameters, policy, trail)?;
+        authz::rules::check(
+            When::Scored,
+            operation,
+            screened,
+            parameters,
+            &caller,
+            world,
+            trail,
+        )?;
+    }
     let admitted = Admitted {
-        operation: index,
+        operation: route.as_ref().map(|(index, _, _)| *index),
         method: screened.method().to_string(),
         clearance: caller.identity().map_or_else(
             || policy.clearances.everybody(),
             |identity| identity.clearance,
         ),
     };
-    Ok(match asks_for_body {
+    let asks_for_body = |(_, operation, _): Found<'_>| !operation.body_claims.is_empty();
+    Ok(match route.is_some_and(asks_for_body) {
         true => Admission::Candidate(Candidate { admitted, caller }),
         false => Admission::Admitted(admitted),
     })
 }
+
+/// The declared operation, its place, and what stands in its path.
+type Found<'a> = (usize, &'a Operation, PathParameters<'a>);

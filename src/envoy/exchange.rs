@@ -10,6 +10,7 @@ use super::worker::{Answer, Worker};
 use super::{certificate, host};
 use crate::denial::Denial;
 use crate::engine::{Body, Edits, Event, Flow, Step};
+use crate::ratelimit;
 use crate::request::{Headers, RequestHead, ResponseHead, parse_address};
 use crate::time::Time;
 use crate::trail::{Ending, Trail};
@@ -25,6 +26,8 @@ pub(super) struct Exchange {
     undecided_since: Option<Time>,
     /// The last byte of the request's body is in Envoy.
     request_complete: bool,
+    /// The call to the rate limit service that is under way.
+    asking: Option<u32>,
     itself: Weak<RefCell<Exchange>>,
 }
 
@@ -39,6 +42,7 @@ impl Exchange {
                 trail: Trail::default(),
                 undecided_since: None,
                 request_complete: false,
+                asking: None,
                 itself: itself.clone(),
             })
         })
@@ -125,8 +129,25 @@ impl Exchange {
         }
     }
 
+    /// The rate limit service has answered, or will not.
+    pub(super) fn answered(
+        exchange: &RefCell<Exchange>,
+        call: u32,
+        answer: Option<ratelimit::Answer>,
+    ) {
+        if let Ok(mut exchange) = exchange.try_borrow_mut()
+            && exchange.asking == Some(call)
+        {
+            exchange.forget_question();
+            if exchange.handle(Event::Answered(answer)) == Action::Continue {
+                host::resume_request();
+            }
+        }
+    }
+
     /// The exchange is over: its record goes where Envoy's access logs find it.
     pub(super) fn log(&mut self) {
+        self.forget_question();
         let (flow, _) = self.step(Event::Ended);
         self.flow = flow;
         self.worker.metrics.count(&self.trail);
@@ -149,9 +170,11 @@ impl Exchange {
     fn handle(&mut self, event: Event<'_>) -> Action {
         let side = match event {
             Event::ResponseHead(_) | Event::ResponseBody(_) => Side::Response { body_length: 0 },
-            Event::RequestHead(_) | Event::RequestBody(_) | Event::Arrived | Event::Ended => {
-                Side::Request
-            }
+            Event::RequestHead(_)
+            | Event::RequestBody(_)
+            | Event::Arrived
+            | Event::Answered(_)
+            | Event::Ended => Side::Request,
         };
         let (flow, step) = self.step(event);
         self.flow = flow;
@@ -161,8 +184,11 @@ impl Exchange {
     fn step(&mut self, event: Event<'_>) -> (Flow, Step) {
         let flow = std::mem::replace(&mut self.flow, Flow::Refused);
         let trail = &mut self.trail;
-        self.worker
-            .with_world(|world| flow.step(event, world, trail))
+        let stepped = self
+            .worker
+            .with_world(|world| flow.step(event, world, trail));
+        self.worker.want_refills(&mut self.trail.account.refills);
+        stepped
     }
 
     fn carry_out(&mut self, step: Step, side: Side) -> Action {
@@ -188,6 +214,17 @@ impl Exchange {
                     Action::Pause
                 }
             },
+            Step::Ask(question) => {
+                self.asking = self.worker.ask_service(&question);
+                if let Some(call) = self.asking {
+                    let asked = (self.context, self.itself.clone());
+                    self.worker.asked.borrow_mut().insert(call, asked);
+                }
+                match self.asking {
+                    Some(_) => Action::Pause,
+                    None => self.handle(Event::Answered(None)),
+                }
+            }
             // It came while something else was awaited, and will not come again.
             Step::AwaitBody if self.request_complete && matches!(self.flow, Flow::Judging(_)) => {
                 self.judge_body()
@@ -197,6 +234,13 @@ impl Exchange {
                 self.refuse(&denial);
                 Action::Pause
             }
+        }
+    }
+
+    /// No answer is awaited any more.
+    fn forget_question(&mut self) {
+        if let Some(call) = self.asking.take() {
+            self.worker.asked.borrow_mut().remove(&call);
         }
     }
 

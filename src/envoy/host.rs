@@ -13,6 +13,8 @@ use proxy_wasm::types::{BufferType, MapType, MetricType};
 
 use crate::denial::Refusal;
 use crate::policy::address::Address;
+use crate::policy::quota::Service;
+use crate::ratelimit::{self, Answer, Question};
 use crate::time::Time;
 
 pub(super) use raw::{Written, cas, resume_request};
@@ -99,6 +101,31 @@ pub(super) fn call(
     headers.extend(more);
     let body = (!body.is_empty()).then_some(body);
     hostcalls::dispatch_http_call(cluster, headers, body, Vec::new(), timeout).ok()
+}
+
+/// Asks a rate limit service; the call's token, unless the cluster is unknown. The answer
+/// goes to the context that asks.
+pub(super) fn ask(service: &Service, question: &Question) -> Option<u32> {
+    // The wrapper takes the name for a text, which an encoded message need not be.
+    let encoded = ratelimit::grpc_service(&service.cluster);
+    let name = std::str::from_utf8(&encoded).ok()?;
+    hostcalls::dispatch_grpc_call(
+        name,
+        ratelimit::SERVICE,
+        ratelimit::METHOD,
+        Vec::new(),
+        Some(&question.encode()),
+        service.timeout,
+    )
+    .ok()
+}
+
+/// What a rate limit service answered; `None`: nothing that is an answer.
+pub(super) fn answer(grpc_status: u32) -> Option<Answer> {
+    const OK: u32 = 0;
+    (grpc_status == OK)
+        .then(|| body(BufferType::GrpcReceiveBuffer))
+        .and_then(|answer| Answer::decode(&answer))
 }
 
 /// Bytes that nobody can foresee, if the host has any.

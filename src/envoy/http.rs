@@ -17,7 +17,11 @@ use crate::trail::Trail;
 /// A stream context of Envoy's.
 pub(super) struct Stream(pub(super) Rc<RefCell<Exchange>>);
 
-impl Context for Stream {}
+impl Context for Stream {
+    fn on_grpc_call_response(&mut self, call: u32, status: u32, _size: usize) {
+        Exchange::answered(&self.0, call, host::answer(status));
+    }
+}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {

@@ -38,6 +38,12 @@ impl Context for Root {
             worker.answered(call, answer);
         }
     }
+
+    fn on_grpc_call_response(&mut self, call: u32, status: u32, _size: usize) {
+        if let Some(worker) = &self.worker {
+            worker.service_answered(call, host::answer(status));
+        }
+    }
 }
 
 impl RootContext for Root {

@@ -2,9 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
+use super::exchange::Exchange;
 use super::host;
 use super::list;
 use super::metrics::Metrics;
@@ -17,6 +18,7 @@ use crate::jose::discovery::Metadata;
 use crate::policy::address::Address;
 use crate::policy::source::OnMissing;
 use crate::policy::{IssuerKeys, KeysPlace, Policy, RemoteSource};
+use crate::ratelimit::lease::Refill;
 use crate::revocation;
 use crate::stage::authn::cache::TokenCache;
 use crate::stage::authn::inquiries::About;
@@ -28,12 +30,15 @@ use crate::time::Time;
 
 /// One worker's part of a configuration.
 pub(super) struct Worker {
-    root: u32,
+    pub(super) root: u32,
     pub(super) policy: Policy,
     keys: RefCell<KeyRing>,
     tokens: RefCell<TokenCache>,
     pub(super) told: RefCell<Told>,
     pub(super) questions: RefCell<Vec<Inquiry>>,
+    pub(super) refills: RefCell<Vec<Refill>>,
+    pub(super) refilling: RefCell<HashMap<u32, Refill>>,
+    pub(super) asked: RefCell<HashMap<u32, (u32, Weak<RefCell<Exchange>>)>>,
     pub(super) revocations: RefCell<Revocations>,
     secret: [u8; 32],
     documents: RefCell<Vec<Rc<Document>>>,
@@ -112,6 +117,9 @@ impl Worker {
             tokens: RefCell::default(),
             told: RefCell::default(),
             questions: RefCell::default(),
+            refills: RefCell::default(),
+            refilling: RefCell::default(),
+            asked: RefCell::default(),
             revocations: RefCell::new(Revocations::new(&policy)),
             policy,
             secret,
@@ -168,6 +176,7 @@ impl Worker {
     pub(super) fn tick(&self) {
         let now = host::now();
         self.ask();
+        self.refill();
         let wishes = std::mem::take(&mut *self.wishes.borrow_mut());
         // What is adopted can add a document, which is looked at in the same turn.
         let mut place = 0;

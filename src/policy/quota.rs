@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
-use crate::policy::source::Prefixes;
+use crate::policy::source::{OnFailure, Prefixes, SharedMode};
 use crate::quota::Algorithm;
 use crate::quota::fields::Announce;
 use crate::quota::table::Size;
@@ -20,6 +21,8 @@ pub struct Quotas {
     pub before_authentication: Option<usize>,
     /// The claim that names a token's tier.
     pub tier: Vec<String>,
+    /// Who counts shared limits.
+    pub service: Option<Service>,
     /// The table in which all of them count.
     pub size: Size,
     /// When clients are told how they stand.
@@ -52,6 +55,33 @@ pub struct Limit {
     pub cost: Cost,
     /// What happens to a request that goes over it.
     pub over: Over,
+    /// How it is shared with other gateways, if it is. The algorithm is then what counts
+    /// where the service cannot.
+    pub shared: Option<Shared>,
+}
+
+/// A limit that gateways share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shared {
+    /// When the service is asked.
+    pub mode: SharedMode,
+    /// What happens without its answer.
+    pub on_failure: OnFailure,
+    /// What all gateways together may spend in a window.
+    pub quota: u64,
+    /// The window, in nanoseconds.
+    pub window_ns: u64,
+}
+
+/// The rate limit service that counts shared limits.
+#[derive(Debug)]
+pub struct Service {
+    /// The cluster's name.
+    pub cluster: String,
+    /// Which of its configurations is meant.
+    pub domain: Rc<str>,
+    /// How long an answer may take.
+    pub timeout: Duration,
 }
 
 /// One thing that a limit counts apart.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::fields::{self, Announce, Notice, Unit};
 use super::table::{Change, Owner, Table};
 use super::{Algorithm, Standing};
+use crate::ratelimit::lease::Refill;
 use crate::time::Time;
 
 /// What became of one request's quotas.
@@ -18,6 +19,8 @@ pub struct Account {
     pub readings: Vec<Reading>,
     /// What must be given back when it is over.
     pub held: Vec<Taking>,
+    /// What is to be asked for in the background.
+    pub refills: Vec<Refill>,
     /// When its client is told.
     pub announce: Announce,
     /// What its client is told with the response, once that is known.
@@ -62,6 +65,12 @@ pub enum Verdict {
     Shed,
     /// It could not be counted.
     Uncounted,
+    /// The rate limit service did not answer, and it passed uncounted.
+    FailedOpen,
+    /// The rate limit service did not answer, and it was refused for that.
+    FailedClosed,
+    /// The rate limit service did not answer, and it was counted here.
+    FailedLocal,
 }
 
 impl Verdict {
@@ -74,6 +83,9 @@ impl Verdict {
             Verdict::Observed => "observed",
             Verdict::Shed => "shed",
             Verdict::Uncounted => "uncounted",
+            Verdict::FailedOpen => "failed_open",
+            Verdict::FailedClosed => "failed_closed",
+            Verdict::FailedLocal => "failed_local",
         }
     }
 }

@@ -56,6 +56,17 @@ impl Owner {
     }
 }
 
+impl Owner {
+    /// Another owner, for what else is counted of the same key.
+    pub fn aside(&self) -> Owner {
+        Owner {
+            limit: Rc::clone(&self.limit),
+            tag: self.tag.map(|byte| !byte),
+            home: !self.home,
+        }
+    }
+}
+
 /// What is to be done with a slot.
 #[derive(Debug)]
 pub enum Change<T> {

@@ -3,28 +3,61 @@
 //! A plan's limits hold at once. All of them are asked before any is spent from; should
 //! another worker come in between, what was taken is given back, so that a refused
 //! request spends nothing. Where a limit hands a request to a lower plan, the lower
-//! one's limits count it in place of its own.
+//! one's limits count it in place of its own. Limits that gateways share come last:
+//! what the rate limit service has counted cannot be given back.
 
 mod announce;
+mod bill;
 mod key;
+mod local;
+mod shared;
 
 pub use announce::announce;
+pub use shared::{refill, refilled};
 
 use std::rc::Rc;
 
 use crate::denial::Denial;
 use crate::engine::World;
 use crate::policy::Operation;
-use crate::policy::quota::{Cost, Limit, Over, Plan, Quotas};
+use crate::policy::quota::{Limit, Over, Plan, Quotas};
 use crate::policy::route::PathParameters;
-use crate::policy::source::Mode;
-use crate::quota::account::{Reading, Taking, Verdict};
-use crate::quota::fields::Unit;
-use crate::quota::table::{Change, Contended, Owner, Table};
-use crate::quota::{Algorithm, Standing, Taken};
+use crate::quota::account::Verdict;
+use crate::quota::table::{Owner, Table};
+use crate::ratelimit::{Answer, Question};
 use crate::stage::authn::{Caller, Kind};
 use crate::stage::hygiene::Screened;
 use crate::trail::{Stage, Trail};
+use bill::Bill;
+use shared::Asked;
+
+/// What became of a request's quotas.
+#[derive(Debug)]
+pub enum Spent {
+    /// They are spent, or nobody minds.
+    Done,
+    /// The rate limit service must be asked first.
+    Ask(Pending),
+}
+
+/// A request that the rate limit service must be asked about. What it has taken of other
+/// limits is taken.
+#[derive(Debug)]
+pub struct Pending {
+    bill: Bill,
+    asked: Vec<Asked>,
+}
+
+impl Pending {
+    /// What to ask.
+    pub fn question(&self, world: &World) -> Option<Question> {
+        let service = world.policy.quotas.service.as_ref()?;
+        Some(Question {
+            domain: Rc::clone(&service.domain),
+            hits: self.asked.iter().map(|asked| asked.hit.clone()).collect(),
+        })
+    }
+}
 
 /// Spends from the plan that holds before the caller is known.
 ///
@@ -47,7 +80,8 @@ pub fn approach(
         tier: None,
         world,
     };
-    request.spend(plan, trail)
+    // No limit of this plan is shared.
+    request.spend(plan, trail).map(|_| ())
 }
 
 /// Spends from the plan of the operation or, where it has one for the caller's tier,
@@ -63,11 +97,11 @@ pub fn spend(
     caller: &Caller,
     world: &World,
     trail: &mut Trail,
-) -> Result<(), Denial> {
+) -> Result<Spent, Denial> {
     let quotas = &world.policy.quotas;
     let chosen = route.map_or(quotas.default, |(operation, _)| operation.plan);
     let Some(chosen) = chosen else {
-        return Ok(());
+        return Ok(Spent::Done);
     };
     let (plan, tier) = of_tier(chosen, caller, quotas);
     trail.account.tier.clone_from(&tier);
@@ -81,12 +115,51 @@ pub fn spend(
     request.spend(plan, trail)
 }
 
+/// Goes on when the rate limit service has answered; `None`: it did not.
+///
+/// # Errors
+/// As [`spend`], and [`Denial::QuotaServiceUnavailable`] if a limit that is shared fails
+/// closed.
+pub fn answered(
+    pending: Pending,
+    answer: Option<&Answer>,
+    screened: &Screened,
+    route: Option<Route<'_>>,
+    caller: &Caller,
+    world: &World,
+    trail: &mut Trail,
+) -> Result<Spent, Denial> {
+    let request = Request {
+        screened,
+        route,
+        caller,
+        tier: trail.account.tier.clone(),
+        world,
+    };
+    let plan = pending.bill.plan;
+    match request.take_in(pending, answer, trail) {
+        Ok(bill) => {
+            bill.conclude(world, trail);
+            Ok(Spent::Done)
+        }
+        Err(refused) => match request.refuse(plan, refused, trail)? {
+            Some(next) => request.spend(next, trail),
+            None => Ok(Spent::Done),
+        },
+    }
+}
+
 /// What a request held is free again.
 pub fn settle(world: &World, trail: &mut Trail) {
     let table = Table::new(world.store, world.policy.quotas.size);
     for taking in std::mem::take(&mut trail.account.held) {
         taking.give_back(&table, world.now);
     }
+}
+
+/// Gives back what a request took that goes no further.
+pub fn abandon(pending: &Pending, world: &World) {
+    pending.bill.give_back(world);
 }
 
 /// The plan for the caller's tier, if the chosen one has one.
@@ -123,6 +196,8 @@ pub(super) type Route<'a> = (&'a Operation, &'a PathParameters<'a>);
 struct Counted<'a> {
     plan: &'a Plan,
     limit: &'a Limit,
+    /// Where the limit is in its plan.
+    place: usize,
     owner: Owner,
     cost: u64,
 }
@@ -140,241 +215,146 @@ enum Refused {
     Uncounted(Denial),
 }
 
-impl Request<'_> {
-    fn spend(&self, plan: usize, trail: &mut Trail) -> Result<(), Denial> {
-        let mode = self.world.policy.stages.quota;
-        trail.account.announce = self.world.policy.quotas.announce;
-        let mut plan = plan;
-        while let Some(tried) = self.world.policy.quotas.plans.get(plan) {
-            trail.account.plan = Some(Rc::clone(&tried.name));
-            let denial = match self.take_all(tried, trail) {
-                Ok(()) => return Ok(()),
-                Err(Refused::Shed { limit, to }) => {
-                    let note = format!("plan `{}`: over `{limit}`", tried.name);
-                    trail.pass(Stage::Quota, note);
-                    plan = to;
-                    continue;
-                }
-                Err(Refused::Exceeded { limits, wait_ns }) => Denial::QuotaExceeded {
-                    limits,
-                    retry_after_seconds: wait_ns.map(|wait| wait.div_ceil(SECOND_NS).max(1)),
-                },
-                Err(Refused::Uncounted(denial)) => denial,
-            };
-            return trail.object(Stage::Quota, mode, denial);
+impl Refused {
+    /// A request is over a limit that does not only observe.
+    fn over(limit: &Limit, wait_ns: Option<u64>) -> Refused {
+        let name = Rc::clone(&limit.name);
+        match limit.over {
+            Over::Shed(to) => Refused::Shed { limit: name, to },
+            Over::Deny | Over::Observe => Refused::Exceeded {
+                limits: vec![name],
+                wait_ns,
+            },
         }
-        Ok(())
     }
 
-    fn take_all(&self, plan: &Plan, trail: &mut Trail) -> Result<(), Refused> {
-        let table = Table::new(self.world.store, self.world.policy.quotas.size);
+    /// Both: a limit that refuses counts for more than one that hands on, and the
+    /// longest wait for all.
+    fn and(self, other: Refused) -> Refused {
+        match (self, other) {
+            (uncounted @ Refused::Uncounted(_), _) | (_, uncounted @ Refused::Uncounted(_)) => {
+                uncounted
+            }
+            (
+                Refused::Exceeded {
+                    mut limits,
+                    wait_ns,
+                },
+                Refused::Exceeded {
+                    limits: others,
+                    wait_ns: other,
+                },
+            ) => {
+                limits.extend(others);
+                Refused::Exceeded {
+                    limits,
+                    wait_ns: wait_ns.zip(other).map(|(one, other)| one.max(other)),
+                }
+            }
+            (Refused::Shed { .. }, exceeded @ Refused::Exceeded { .. }) => exceeded,
+            (first, Refused::Shed { .. }) => first,
+        }
+    }
+}
+
+impl Request<'_> {
+    fn spend(&self, plan: usize, trail: &mut Trail) -> Result<Spent, Denial> {
+        trail.account.announce = self.world.policy.quotas.announce;
+        let mut next = Some(plan);
+        while let Some(place) = next
+            && let Some(plan) = self.world.policy.quotas.plans.get(place)
+        {
+            trail.account.plan = Some(Rc::clone(&plan.name));
+            match self.take_all(place, plan, trail) {
+                Ok((bill, asked)) if asked.is_empty() => {
+                    bill.conclude(self.world, trail);
+                    return Ok(Spent::Done);
+                }
+                Ok((bill, asked)) => return Ok(Spent::Ask(Pending { bill, asked })),
+                Err(refused) => next = self.refuse(place, refused, trail)?,
+            }
+        }
+        Ok(Spent::Done)
+    }
+
+    fn take_all(
+        &self,
+        place: usize,
+        plan: &Plan,
+        trail: &mut Trail,
+    ) -> Result<(Bill, Vec<Asked>), Refused> {
         let mut counted = Vec::with_capacity(plan.limits.len());
-        for limit in &plan.limits {
-            let cost = self.cost(limit).map_err(Refused::Uncounted)?;
-            let owner = key::owner(limit, self);
+        for (place, limit) in plan.limits.iter().enumerate() {
             counted.push(Counted {
                 plan,
                 limit,
-                owner,
-                cost,
+                place,
+                owner: key::owner(limit, self),
+                cost: self.cost(limit).map_err(Refused::Uncounted)?,
             });
         }
-        if counted.len() > 1 {
-            self.foresee(&counted, &table, trail)?;
+        let (shared, local): (Vec<_>, Vec<_>) = counted
+            .into_iter()
+            .partition(|one| one.limit.shared.is_some());
+        if local.len() + shared.len() > 1 {
+            self.foresee(&local, trail)?;
         }
-        let mut taken: Vec<Taking> = Vec::with_capacity(counted.len());
-        let mut readings = Vec::with_capacity(counted.len());
-        for one in counted {
-            match self.take(&one, &table) {
-                Ok(Taken::Yes { standing, .. }) => {
-                    readings.push(self.reading(&one, Some(standing), Verdict::Allowed));
-                    taken.push(Taking {
-                        owner: one.owner,
-                        algorithm: one.limit.algorithm,
-                        cost: one.cost,
-                        taken_at: self.world.now,
-                    });
-                }
-                Ok(Taken::No {
-                    standing, wait_ns, ..
-                }) if one.limit.over == Over::Observe => {
-                    readings.push(self.reading(&one, Some(standing), Verdict::Observed));
-                    observed(one.limit, wait_ns, trail);
-                }
-                Ok(Taken::No {
-                    standing, wait_ns, ..
-                }) => {
-                    self.give_back(&taken, &table);
-                    let verdict = verdict_over(one.limit);
-                    let reading = self.reading(&one, Some(standing), verdict);
-                    trail.account.readings.push(reading);
-                    return Err(over(one.limit, wait_ns));
-                }
-                Err(Contended) => {
-                    self.give_back(&taken, &table);
-                    let reading = self.reading(&one, None, Verdict::Uncounted);
-                    trail.account.readings.push(reading);
-                    return Err(Refused::Uncounted(Denial::QuotaUncounted));
-                }
+        let mut bill = Bill::new(place);
+        let mut asked = Vec::new();
+        let mut take = || {
+            for one in &local {
+                self.take(one, Verdict::Allowed, &mut bill, trail)?;
             }
-        }
-        trail.pass(Stage::Quota, told(plan, &readings));
-        trail.account.readings.extend(readings);
-        taken.retain(|taking| taking.algorithm.is_returned());
-        trail.account.held.extend(taken);
-        Ok(())
-    }
-
-    /// Whether all of them will allow it, as far as can be said before any is spent from.
-    fn foresee(
-        &self,
-        counted: &[Counted<'_>],
-        table: &Table<'_>,
-        trail: &mut Trail,
-    ) -> Result<(), Refused> {
-        let now = self.world.now;
-        let mut limits = Vec::new();
-        let mut longest = Some(0);
-        let mut shed = None;
-        let mut readings = Vec::new();
-        for one in counted {
-            let state = table.read(&one.owner, now);
-            let Taken::No {
-                standing, wait_ns, ..
-            } = one.limit.algorithm.take(&state, one.cost, now)
-            else {
-                let standing = one.limit.algorithm.standing(&state, now);
-                readings.push(self.reading(one, Some(standing), Verdict::Spared));
-                continue;
-            };
-            readings.push(self.reading(one, Some(standing), verdict_over(one.limit)));
-            match one.limit.over {
-                Over::Observe => {}
-                Over::Shed(to) => {
-                    shed.get_or_insert(Refused::Shed {
-                        limit: Rc::clone(&one.limit.name),
-                        to,
-                    });
-                }
-                Over::Deny => {
-                    limits.push(Rc::clone(&one.limit.name));
-                    longest = longest.zip(wait_ns).map(|(one, other)| one.max(other));
-                }
+            for one in &shared {
+                asked.extend(self.take_shared(one, &mut bill, trail)?);
             }
-        }
-        let refused = match limits.is_empty() {
-            true => shed,
-            false => Some(Refused::Exceeded {
-                limits,
-                wait_ns: longest,
-            }),
+            Ok(())
         };
-        match refused {
-            Some(refused) => {
-                if matches!(refused, Refused::Shed { .. }) {
-                    // Another plan holds.
-                    readings.iter_mut().for_each(|reading| reading.told = false);
-                }
-                trail.account.readings.extend(readings);
+        match take() {
+            Ok(()) => Ok((bill, asked)),
+            Err(refused) => {
+                bill.void(&refused, self.world, trail);
                 Err(refused)
             }
-            None => Ok(()),
         }
     }
 
-    fn take(&self, one: &Counted<'_>, table: &Table<'_>) -> Result<Taken, Contended> {
-        table.update(&one.owner, self.world.now, |state| {
-            let taken = one.limit.algorithm.take(state, one.cost, self.world.now);
-            match &taken {
-                Taken::Yes { state, .. }
-                | Taken::No {
-                    state: Some(state), ..
-                } => Change::Write(*state, taken),
-                Taken::No { state: None, .. } => Change::Keep(taken),
+    /// The plan that is to count the request instead, unless it goes on as it is.
+    fn refuse(
+        &self,
+        plan: usize,
+        refused: Refused,
+        trail: &mut Trail,
+    ) -> Result<Option<usize>, Denial> {
+        let denial = match refused {
+            Refused::Shed { limit, to } => {
+                let plan = self.world.policy.quotas.plans.get(plan);
+                let name = plan.map_or("", |plan| &plan.name);
+                trail.pass(Stage::Quota, format!("plan `{name}`: over `{limit}`"));
+                return Ok(Some(to));
             }
-        })
-    }
-
-    fn reading(&self, one: &Counted<'_>, standing: Option<Standing>, verdict: Verdict) -> Reading {
-        let enforced = self.world.policy.stages.quota == Mode::Enforce;
-        Reading {
-            plan: Rc::clone(&one.plan.name),
-            tier: self.tier.clone(),
-            limit: Rc::clone(&one.limit.name),
-            verdict,
-            standing,
-            window_ns: one.limit.algorithm.window_ns(),
-            unit: match (&one.limit.algorithm, one.limit.cost) {
-                (Algorithm::Concurrency(_), _) => Unit::ConcurrentRequests,
-                (_, Cost::BodyBytes(each)) => Unit::ContentBytes { each },
-                (_, Cost::Operation | Cost::Fixed(_)) => Unit::Requests,
+            Refused::Exceeded { limits, wait_ns } => Denial::QuotaExceeded {
+                limits,
+                retry_after_seconds: wait_ns.map(seconds),
             },
-            told: enforced && one.limit.over != Over::Observe && verdict != Verdict::Shed,
-            counted: Some((one.owner.clone(), one.limit.algorithm)),
-        }
-    }
-
-    fn give_back(&self, taken: &[Taking], table: &Table<'_>) {
-        for taking in taken {
-            taking.give_back(table, self.world.now);
-        }
-    }
-
-    fn cost(&self, limit: &Limit) -> Result<u64, Denial> {
-        match limit.cost {
-            Cost::Operation => Ok(self.route.map_or(1, |(operation, _)| operation.cost)),
-            Cost::Fixed(units) => Ok(units),
-            Cost::BodyBytes(piece) => {
-                let head = self.screened.head();
-                if head.end_of_stream {
-                    return Ok(1);
-                }
-                let length = head.headers.first("content-length");
-                let length: u64 = length
-                    .and_then(|length| std::str::from_utf8(length).ok()?.parse().ok())
-                    .ok_or(Denial::LengthRequired)?;
-                Ok(length.div_ceil(piece).max(1))
-            }
-        }
+            Refused::Uncounted(denial) => denial,
+        };
+        trail
+            .object(Stage::Quota, self.world.policy.stages.quota, denial)
+            .map(|()| None)
     }
 }
 
-fn over(limit: &Limit, wait_ns: Option<u64>) -> Refused {
-    let name = Rc::clone(&limit.name);
-    match limit.over {
-        Over::Shed(to) => Refused::Shed { limit: name, to },
-        Over::Deny | Over::Observe => Refused::Exceeded {
-            limits: vec![name],
-            wait_ns,
-        },
-    }
-}
-
-fn verdict_over(limit: &Limit) -> Verdict {
-    match limit.over {
-        Over::Deny => Verdict::Refused,
-        Over::Observe => Verdict::Observed,
-        Over::Shed(_) => Verdict::Shed,
-    }
-}
-
+/// A limit that only observes is exceeded.
 fn observed(limit: &Limit, wait_ns: Option<u64>, trail: &mut Trail) {
     let denial = Denial::QuotaExceeded {
         limits: vec![Rc::clone(&limit.name)],
-        retry_after_seconds: wait_ns.map(|wait| wait.div_ceil(SECOND_NS)),
+        retry_after_seconds: wait_ns.map(seconds),
     };
     trail.would_deny(Stage::Quota, &denial);
 }
 
-fn told(plan: &Plan, readings: &[Reading]) -> String {
-    let limits: Vec<String> = readings
-        .iter()
-        .filter_map(|reading| {
-            let Standing { quota, left, .. } = reading.standing?;
-            Some(format!("`{}` {left} of {quota} left", reading.limit))
-        })
-        .collect();
-    format!("plan `{}`: {}", plan.name, limits.join(", "))
+/// Whole seconds, and never too few.
+fn seconds(nanos: u64) -> u64 {
+    nanos.div_ceil(1_000_000_000).max(1)
 }
-
-const SECOND_NS: u64 = 1_000_000_000;

@@ -86,6 +86,10 @@ pub(crate) struct Exchange {
     /// text as it is, an object with its dates in seconds since the case began.
     #[serde(default)]
     pub(crate) introspected: Value,
+    /// What the rate limit service says of each limit, if it answers: whether it is `over`,
+    /// its `quota`, what is `left` of it, and in how many seconds a window begins (`reset`).
+    #[serde(default)]
+    pub(crate) service: Value,
     /// Whether it is still under way when the next one comes.
     #[serde(default)]
     pub(crate) unended: bool,
@@ -198,6 +202,7 @@ impl Case {
                     request,
                     response,
                     introspected: case.introspected.take(),
+                    service: Value::Null,
                     unended: false,
                     expect,
                 },
@@ -235,6 +240,8 @@ impl Case {
             Some("keys at a given age")
         } else if self.exchanges.iter().any(|one| !one.introspected.is_null()) {
             Some("an authorization server that says what it is told")
+        } else if self.exchanges.iter().any(|one| !one.service.is_null()) {
+            Some("a rate limit service that says what it is told")
         } else if self.contended {
             Some("a contended store")
         } else if self.exchanges.iter().any(|one| one.unended) {

@@ -10,6 +10,7 @@ use portcullis::denial::Denial;
 use portcullis::engine::{Body, Edits, Event, Flow, Step, World};
 use portcullis::jose::{KeySet, PureRust};
 use portcullis::policy::Policy;
+use portcullis::ratelimit::{self, Question, Status};
 use portcullis::request::{Headers, RequestHead, ResponseHead, parse_address};
 use portcullis::stage::authn::Needed;
 use portcullis::stage::authn::cache::TokenCache;
@@ -114,6 +115,10 @@ impl<'p> Stand<'p> {
         while let Step::Await(needed) = &step {
             awaited = Some(self.fetch(case, exchange, needed, now));
             (flow, step) = flow.step(Event::Arrived, &self.world(now), &mut trail);
+        }
+        while let Step::Ask(question) = &step {
+            let answer = Event::Answered(service_answer(exchange, question));
+            (flow, step) = flow.step(answer, &self.world(now), &mut trail);
         }
         if step == Step::AwaitBody {
             let body = exchange.request.body();
@@ -339,3 +344,20 @@ fn introspected(said: &Value) -> Option<Vec<u8>> {
 
 /// When every case begins: 2026-11-22T00:00:00Z.
 const START: Duration = Duration::from_secs(1_795_305_600);
+
+/// What the rate limit service says.
+fn service_answer(exchange: &Exchange, question: &Question) -> Option<ratelimit::Answer> {
+    let said = exchange.service.as_object()?;
+    let number = |name: &str| said.get(name).and_then(Value::as_u64);
+    let over_limit = said.get("over").and_then(Value::as_bool).unwrap_or(false);
+    let status = Status {
+        over_limit,
+        quota: number("quota"),
+        left: number("left").unwrap_or_default(),
+        reset: number("reset").map(Duration::from_secs),
+    };
+    Some(ratelimit::Answer {
+        over_limit,
+        statuses: vec![status; question.hits.len()],
+    })
+}

@@ -1,6 +1,7 @@
 //! Quota plans as the stage asks them.
 
 mod key;
+mod shared;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -42,6 +43,7 @@ pub(super) fn quotas(
     let before_authentication = chosen("before_authentication", &written.before_authentication);
     if let Some(plan) = before_authentication.and_then(|place| plans.get(place)) {
         key::knows_no_caller(plan, problems);
+        shared::asks_nobody(plan, problems);
     }
     let horizons = plans.iter().flat_map(|plan| &plan.limits);
     Quotas {
@@ -57,6 +59,7 @@ pub(super) fn quotas(
         },
         plans,
         announce: announce(&written.announce),
+        service: shared::service(written, problems),
     }
 }
 
@@ -155,6 +158,7 @@ impl Named {
                             .place(plan, &format!("{path}.over.shed"), problems)
                             .map_or(Over::Deny, Over::Shed),
                     },
+                    shared: shared::shared(written, &path, problems),
                 }
             })
             .collect();
@@ -208,6 +212,14 @@ fn algorithm(written: &source::Limit, path: &str, problems: &mut Problems) -> Al
             Algorithm::SlidingWindow(Window {
                 length_ns: per_ns(written, path, problems),
                 quota,
+            })
+        }
+        source::Algorithm::FixedWindow => {
+            misplaced("longest", written.longest.is_some(), "`concurrency`");
+            misplaced("burst", written.burst.is_some(), "`token_bucket`");
+            Algorithm::SlidingWindow(Window {
+                length_ns: per_ns(written, path, problems),
+                quota: shared::share(written),
             })
         }
         source::Algorithm::Concurrency => {

@@ -2,6 +2,7 @@
 
 mod announce;
 mod key;
+mod shared;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use schemars::JsonSchema;
 use super::{ClaimPath, Span};
 pub use announce::{Announce, AnnounceOn};
 pub use key::{Key, KeyPart, Prefixes};
+pub use shared::{OnFailure, Service, Shared, SharedMode};
 
 /// How much a caller may ask for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -33,6 +35,9 @@ pub struct Quotas {
     pub plans: BTreeMap<String, Plan>,
     /// Whether clients are told how they stand.
     pub announce: Announce,
+    /// The rate limit service that counts the limits which gateways share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<Service>,
     /// How many keys can be counted at once, of all limits together.
     #[cfg_attr(
         not(target_family = "wasm"),
@@ -49,6 +54,7 @@ impl Default for Quotas {
             tier: ClaimPath::Name("tier".into()),
             plans: BTreeMap::new(),
             announce: Announce::default(),
+            service: None,
             slots: 65_536,
         }
     }
@@ -122,6 +128,9 @@ pub struct Limit {
     /// What happens to a request that goes over it.
     #[serde(default)]
     pub over: Over,
+    /// How it is shared with other gateways; only for `fixed_window`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<Shared>,
 }
 
 impl Limit {
@@ -143,6 +152,9 @@ pub enum Algorithm {
     SlidingWindow,
     /// `requests` under way at once.
     Concurrency,
+    /// `requests` in each `1s`, `1m`, `1h` or `24h` of the clock, counted by a rate limit
+    /// service for all gateways that share the limit.
+    FixedWindow,
 }
 
 /// What a request costs.

@@ -33,6 +33,11 @@ impl Span {
         Span(Duration::from_secs(seconds))
     }
 
+    /// So many milliseconds.
+    pub(super) const fn of_millis(millis: u64) -> Span {
+        Span(Duration::from_millis(millis))
+    }
+
     /// As the standard library has it.
     pub fn duration(self) -> Duration {
         self.0

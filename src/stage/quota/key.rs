@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::Request;
+use crate::hex::Hex;
+use crate::keyed;
 use crate::policy::quota::{KeyPart, Limit};
 use crate::policy::source::Prefixes;
 use crate::quota::table::Owner;
@@ -16,7 +18,23 @@ use crate::stage::facts::Asked;
 /// Who is counted by a limit. Where a request lacks what the limit counts apart, its
 /// address stands in, so that no two clients share what neither of them has.
 pub(super) fn owner(limit: &Limit, request: &Request<'_>) -> Owner {
-    let mut named: Vec<Cow<'_, [u8]>> = Vec::with_capacity(2 * limit.key.len());
+    let named = named(limit, request);
+    let parts: Vec<&[u8]> = named.iter().map(AsRef::as_ref).collect();
+    Owner::new(&limit.full_name, &parts, request.world.secret)
+}
+
+/// By what name a rate limit service knows who is counted: the same in all gateways, so
+/// under no secret, and nothing that could be read.
+pub(super) fn shared_name(limit: &Limit, request: &Request<'_>) -> String {
+    let named = named(limit, request);
+    let parts: Vec<&[u8]> = named.iter().map(AsRef::as_ref).collect();
+    let digest = keyed::hash(&[0; 32], "shared quota", &parts);
+    let (name, _) = digest.split_at(16);
+    Hex(name).to_string()
+}
+
+fn named<'a>(limit: &Limit, request: &Request<'a>) -> Vec<Cow<'a, [u8]>> {
+    let mut named: Vec<Cow<'a, [u8]>> = Vec::with_capacity(2 * limit.key.len());
     for part in &limit.key {
         let (kind, values) = match value(part, request) {
             Some(found) => found,
@@ -33,8 +51,7 @@ pub(super) fn owner(limit: &Limit, request: &Request<'_>) -> Owner {
         named.push(kind.as_bytes().into());
         named.extend(values);
     }
-    let parts: Vec<&[u8]> = named.iter().map(AsRef::as_ref).collect();
-    Owner::new(&limit.full_name, &parts, request.world.secret)
+    named
 }
 
 type Values<'a> = Vec<Cow<'a, [u8]>>;
