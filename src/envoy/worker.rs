@@ -38,7 +38,7 @@ pub(super) struct Worker {
     pub(super) questions: RefCell<Vec<Inquiry>>,
     pub(super) refills: RefCell<Vec<Refill>>,
     pub(super) refilling: RefCell<HashMap<u32, Refill>>,
-    pub(super) asked: RefCell<HashMap<u32, (u32, Weak<RefCell<Exchange>>)>>,
+    pub(super) asked: RefCell<HashMap<u32, Asker>>,
     pub(super) revocations: RefCell<Revocations>,
     secret: [u8; 32],
     documents: RefCell<Vec<Rc<Document>>>,
@@ -47,6 +47,10 @@ pub(super) struct Worker {
     pub(super) waiting: WaitingRoom,
     pub(super) metrics: Metrics,
 }
+
+/// The stream context that a request to the rate limit service is made for, and its
+/// exchange.
+pub(super) type Asker = (u32, Weak<RefCell<Exchange>>);
 
 /// A document that is fetched for all workers.
 pub(super) struct Document {

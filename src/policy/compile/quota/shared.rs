@@ -8,11 +8,8 @@ use crate::policy::quota::{Plan, Service, Shared};
 use crate::policy::source::{self, OnFailure, SharedMode};
 
 pub(super) fn service(written: &source::Quotas, problems: &mut Problems) -> Option<Service> {
-    let limits = written
-        .plans
-        .iter()
-        .flat_map(|(_, plan)| plan.limits.values());
-    let is_needed = limits.into_iter().any(|limit| limit.shared.is_some());
+    let mut limits = written.plans.values().flat_map(|plan| plan.limits.values());
+    let is_needed = limits.any(|limit| limit.shared.is_some());
     if is_needed && written.service.is_none() {
         problems.add(
             "policy.quotas.service",
