@@ -8,6 +8,7 @@ mod circumstances;
 mod issuer;
 mod operation;
 mod possession;
+mod quota;
 mod status;
 mod upstream;
 mod words;

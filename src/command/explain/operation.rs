@@ -3,7 +3,7 @@
 //! A document and a policy say together who may do what. Here both are read as one,
 //! so that a person can check the whole without running a request.
 
-use super::{circumstances, possession, status, upstream};
+use super::{circumstances, possession, quota, status, upstream};
 use crate::denial::Fault;
 use crate::policy::api::{BodyStep, ClaimRule, Location, StepUp};
 use crate::policy::rule::Verdict;
@@ -14,6 +14,7 @@ pub(super) fn sentences(operation: &Operation, policy: &Policy) -> Vec<String> {
     let mut sentences = Vec::new();
     sentences.push(format!("path: {}", operation.path));
     circumstances::sentences(operation, policy, &mut sentences);
+    quota::approach(policy, &mut sentences);
     credentials(&operation.access, policy, &mut sentences);
     challenges(&operation.access, &mut sentences);
     sentences.extend(possession::sentences(&operation.access, policy));
@@ -28,10 +29,7 @@ pub(super) fn sentences(operation: &Operation, policy: &Policy) -> Vec<String> {
     objects(operation, &mut sentences);
     rules(operation, policy, &mut sentences);
     circumstances::lockout(&operation.access, policy, &mut sentences);
-    let plans = &policy.quotas.plans;
-    if let Some(plan) = operation.plan.and_then(|plan| plans.get(plan)) {
-        sentences.push(format!("quota: plan `{}`", plan.name));
-    }
+    quota::sentences(operation, policy, &mut sentences);
     sentences.extend(upstream::sentences(policy));
     sentences
 }
@@ -201,7 +199,7 @@ mod tests {
         assert_eq!(
             said(0),
             "path: /a; credentials: a token of `id` with the scopes `a`, `b`, or nothing; \
-             quota: plan `slow`"
+             quota: plan `slow`; limit `slow/rate`: 9 at once, then 1 every 250ms, for each client"
         );
         assert_eq!(
             said(1),

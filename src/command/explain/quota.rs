@@ -1,0 +1,191 @@
+//! How much a caller may ask of an operation, in words.
+
+use std::time::Duration;
+
+use crate::policy::quota::{Cost, KeyPart, Limit, Over, Plan};
+use crate::policy::{Operation, Policy};
+use crate::quota::Algorithm;
+
+/// What holds before anybody knows who calls.
+pub(super) fn approach(policy: &Policy, sentences: &mut Vec<String>) {
+    let quotas = &policy.quotas;
+    let plan = quotas.before_authentication;
+    if let Some(plan) = plan.and_then(|place| quotas.plans.get(place)) {
+        sentences.push(format!("quota before credentials: plan `{}`", plan.name));
+        limits(plan, policy, sentences);
+    }
+}
+
+/// The plan of an operation, those that can take its place, and what they allow.
+pub(super) fn sentences(operation: &Operation, policy: &Policy, sentences: &mut Vec<String>) {
+    let plans = &policy.quotas.plans;
+    let Some((place, plan)) = operation
+        .plan
+        .and_then(|place| Some((place, plans.get(place)?)))
+    else {
+        return;
+    };
+    let mut said = format!("quota: plan `{}`", plan.name);
+    for (tier, place) in &plan.tiers {
+        if let Some(plan) = plans.get(*place) {
+            said.push_str(&format!(", for the tier `{tier}` plan `{}`", plan.name));
+        }
+    }
+    match operation.cost {
+        1 => {}
+        0 => said.push_str("; a call costs nothing"),
+        cost => said.push_str(&format!("; a call costs {cost}")),
+    }
+    sentences.push(said);
+    for plan in reached(place, plan, plans) {
+        limits(plan, policy, sentences);
+    }
+}
+
+/// A plan, those of its tiers, and all that they hand requests over to, each once.
+fn reached<'p>(place: usize, plan: &Plan, plans: &'p [Plan]) -> Vec<&'p Plan> {
+    let mut places = vec![place];
+    for tier in plan.tiers.values() {
+        if !places.contains(tier) {
+            places.push(*tier);
+        }
+    }
+    let mut next = 0;
+    while let Some(plan) = places.get(next).and_then(|place| plans.get(*place)) {
+        next += 1;
+        for limit in &plan.limits {
+            match limit.over {
+                Over::Shed(to) if !places.contains(&to) => places.push(to),
+                _ => {}
+            }
+        }
+    }
+    places
+        .iter()
+        .filter_map(|place| plans.get(*place))
+        .collect()
+}
+
+fn limits(plan: &Plan, policy: &Policy, sentences: &mut Vec<String>) {
+    for limit in &plan.limits {
+        let mut said = format!("limit `{}`: {}", limit.full_name, allowed(limit));
+        said.push_str(&match limit.key.as_slice() {
+            [] => ", for all together".to_owned(),
+            parts => {
+                let parts: Vec<String> = parts.iter().map(counted).collect();
+                format!(", for each {}", parts.join(" and "))
+            }
+        });
+        match limit.cost {
+            Cost::Operation | Cost::Fixed(1) => {}
+            Cost::Fixed(units) => said.push_str(&format!("; a call takes {units}")),
+            Cost::BodyBytes(bytes) => {
+                said.push_str(&format!(
+                    "; a call takes 1 for each {bytes} bytes of its body"
+                ));
+            }
+        }
+        match limit.over {
+            Over::Deny => {}
+            Over::Observe => said.push_str("; over it a call passes, and the record says so"),
+            Over::Shed(to) => {
+                if let Some(plan) = policy.quotas.plans.get(to) {
+                    said.push_str(&format!("; over it plan `{}` counts", plan.name));
+                }
+            }
+        }
+        sentences.push(said);
+    }
+}
+
+fn allowed(limit: &Limit) -> String {
+    match limit.algorithm {
+        Algorithm::TokenBucket(bucket) => format!(
+            "{} at once, then 1 every {:?}",
+            bucket.burst,
+            Duration::from_nanos(bucket.interval_ns)
+        ),
+        Algorithm::SlidingWindow(window) => format!(
+            "{} in any {:?}",
+            window.quota,
+            Duration::from_nanos(window.length_ns)
+        ),
+        Algorithm::Concurrency(in_flight) => format!("{} under way at once", in_flight.most),
+    }
+}
+
+fn counted(part: &KeyPart) -> String {
+    match part {
+        KeyPart::Network(prefixes) if (prefixes.ipv4, prefixes.ipv6) == (32, 64) => {
+            "address".into()
+        }
+        KeyPart::Network(prefixes) => {
+            format!("network (/{}, IPv6 /{})", prefixes.ipv4, prefixes.ipv6)
+        }
+        KeyPart::ApiKey => "API key".into(),
+        KeyPart::Subject => "subject".into(),
+        KeyPart::Client => "client".into(),
+        KeyPart::Claim(path) => format!("`{}`", path.join(".")),
+        KeyPart::Operation => "operation".into(),
+        KeyPart::Expression { text, .. } => {
+            let text: Vec<&str> = text.split_whitespace().collect();
+            format!("`{}`", text.join(" "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::operation::sentences;
+    use crate::policy::compile::tests::{compiled, sample};
+    use serde_json::json;
+
+    #[test]
+    fn says_what_each_plan_allows() {
+        let mut document = sample();
+        document["policy"]["quotas"] = json!({
+            "before_authentication": "gate",
+            "plans": {
+                "gate": { "limits": { "all": { "requests": 100, "per": "1s", "key": [] } } },
+                "slow": {
+                    "tiers": { "gold": "gold" },
+                    "limits": {
+                        "burst": { "requests": 20, "per": "1s", "burst": 40, "key": "client" },
+                        "parallel": { "algorithm": "concurrency", "requests": 10, "key": "subject" },
+                    },
+                },
+                "gold": { "limits": {
+                    "body": { "requests": 9, "per": "1m", "key": "api_key", "cost": { "body_bytes": 1024 }, "over": "observe" },
+                    "hourly": { "algorithm": "sliding_window", "requests": 5000, "per": "1h",
+                        "key": ["address", "operation", { "claim": ["crm", "tenant"] },
+                            { "network": { "ipv4": 24, "ipv6": 56 } }, { "cel": "request.method" }],
+                        "cost": 2, "over": { "shed": "last" } },
+                } },
+                "last": { "limits": { "rate": { "requests": 3, "per": "1s" } } },
+            },
+        });
+        document["keys"] = json!({ "request.method": [["variable", "request.method"]] });
+        document["api"]["operations"][0]["quota"] = json!({ "plan": "slow", "cost": 5 });
+        let policy = compiled(&document);
+        let said = sentences(&policy.operations[0], &policy);
+        assert_eq!(
+            said.iter()
+                .filter(|one| one.starts_with("quota") || one.starts_with("limit"))
+                .collect::<Vec<_>>(),
+            [
+                "quota before credentials: plan `gate`",
+                "limit `gate/all`: 100 at once, then 1 every 10ms, for all together",
+                "quota: plan `slow`, for the tier `gold` plan `gold`; a call costs 5",
+                "limit `slow/burst`: 40 at once, then 1 every 50ms, for each client",
+                "limit `slow/parallel`: 10 under way at once, for each subject",
+                "limit `gold/body`: 9 at once, then 1 every 6.666666666s, for each API key; a \
+                 call takes 1 for each 1024 bytes of its body; over it a call passes, and the \
+                 record says so",
+                "limit `gold/hourly`: 5000 in any 3600s, for each address and operation and \
+                 `crm.tenant` and network (/24, IPv6 /56) and `request.method`; a call takes 2; \
+                 over it plan `last` counts",
+                "limit `last/rate`: 3 at once, then 1 every 333.333333ms, for each client",
+            ]
+        );
+    }
+}
