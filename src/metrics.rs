@@ -7,6 +7,7 @@
 
 use std::fmt::Write;
 
+use crate::quota::account::Verdict;
 use crate::trail::{Decision, Trail};
 
 /// The family of the histogram of how long decisions take, in microseconds: from the
@@ -29,6 +30,20 @@ pub fn counted(trail: &Trail) -> Vec<String> {
             .observed()
             .iter()
             .map(|reason| name("portcullis_observed", &[("reason", reason)])),
+    );
+    let met = trail.account.readings.iter();
+    names.extend(
+        met.filter(|reading| reading.verdict != Verdict::Spared)
+            .map(|reading| {
+                let tier = reading.tier.as_deref().unwrap_or(NONE);
+                let labels = [
+                    ("plan", &*reading.plan),
+                    ("tier", tier),
+                    ("limit", &*reading.limit),
+                    ("outcome", reading.verdict.as_str()),
+                ];
+                name("portcullis_quota", &labels)
+            }),
     );
     names
 }
@@ -61,6 +76,8 @@ mod tests {
     use super::*;
     use crate::denial::Denial;
     use crate::policy::source::Mode;
+    use crate::quota::account::Reading;
+    use crate::quota::fields::Unit;
     use crate::trail::Stage;
 
     #[test]
@@ -97,6 +114,34 @@ mod tests {
             [
                 "portcullis_requests.decision.allow.reason.none",
                 "portcullis_observed.reason.rule_refused"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_limit_is_counted_where_it_counted() {
+        let mut trail = Trail::default();
+        let reading = |limit: &str, tier: Option<&str>, verdict| Reading {
+            plan: "standard".into(),
+            tier: tier.map(Into::into),
+            limit: limit.into(),
+            verdict,
+            standing: None,
+            window_ns: None,
+            unit: Unit::Requests,
+            told: true,
+            counted: None,
+        };
+        trail.account.readings = vec![
+            reading("burst", Some("gold"), Verdict::Spared),
+            reading("hourly", Some("gold"), Verdict::Refused),
+            reading("gate", None, Verdict::Allowed),
+        ];
+        assert_eq!(
+            counted(&trail)[1..],
+            [
+                "portcullis_quota.plan.standard.tier.gold.limit.hourly.outcome.refused",
+                "portcullis_quota.plan.standard.tier.none.limit.gate.outcome.allowed",
             ]
         );
     }

@@ -4,6 +4,8 @@
 //! thing, seen three ways. It never holds a token, a parameter's value or a header's value:
 //! a subject is a pseudonym, a parameter is its shape.
 
+mod quota;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -14,6 +16,7 @@ use crate::denial::{Challenges, Denial, Refusal};
 use crate::policy::source::Mode;
 use crate::profile::Observation;
 use crate::quota::account::Account;
+pub use quota::{Limit, Quota};
 
 /// The stages, in the order in which a request meets them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -232,6 +235,7 @@ impl Trail {
             client: self.client.clone(),
             subject: self.subject.clone(),
             claimed: self.claimed.clone(),
+            quota: Quota::of(&self.account),
             score: self.score,
             oddities: self.oddities.clone(),
             hidden: self.hidden.clone(),
@@ -307,6 +311,9 @@ pub struct Record {
     /// The key that a refused API key was or named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed: Option<String>,
+    /// The limits that the request met.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Quota>,
     /// The anomaly score, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f32>,

@@ -9,6 +9,7 @@ mod issuer;
 mod operation;
 mod possession;
 mod quota;
+mod standing;
 mod status;
 mod upstream;
 mod words;
@@ -85,11 +86,13 @@ pub fn run(args: &Explain) -> ExitCode {
             Err(problems) => report::refused(policy, &problems, false),
         };
     }
+    let mut known = None;
     let records = match (&args.record, &args.policy, &args.request) {
         (Some(record), _, _) => read_records(record),
         (None, Some(policy), Some(request)) => match assemble(policy) {
             Ok(assembled) => {
-                replay(&assembled.policy, request, &args.jwks).map(|record| vec![record])
+                let policy = known.insert(assembled.policy);
+                replay(policy, request, &args.jwks).map(|record| vec![record])
             }
             Err(problems) => return report::refused(policy, &problems, args.json),
         },
@@ -103,7 +106,7 @@ pub fn run(args: &Explain) -> ExitCode {
         if args.json {
             println!("{}", serde_json::to_string(record).unwrap_or_default());
         } else {
-            print!("{}", words::in_words(record));
+            print!("{}", words::in_words(record, known.as_ref()));
         }
     }
     match records

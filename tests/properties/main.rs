@@ -17,3 +17,4 @@ mod rules;
 mod shop;
 #[path = "../cases/token.rs"]
 mod token;
+mod told;

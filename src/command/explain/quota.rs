@@ -114,7 +114,8 @@ fn allowed(limit: &Limit) -> String {
     }
 }
 
-fn counted(part: &KeyPart) -> String {
+/// What a part of a key is, in a word.
+pub(super) fn counted(part: &KeyPart) -> String {
     match part {
         KeyPart::Network(prefixes) if (prefixes.ipv4, prefixes.ipv6) == (32, 64) => {
             "address".into()

@@ -1,9 +1,11 @@
 //! An audit record as a person reads it.
 
+use super::standing;
+use crate::policy::Policy;
 use crate::trail::{Decision, Outcome, Record};
 
-/// The record as a person reads it.
-pub(super) fn in_words(record: &Record) -> String {
+/// The record as a person reads it, with what only the policy it was made by can tell.
+pub(super) fn in_words(record: &Record, policy: Option<&Policy>) -> String {
     let mut out = String::new();
     let mut line = |text: String| {
         out.push_str(&text);
@@ -36,6 +38,13 @@ pub(super) fn in_words(record: &Record) -> String {
         };
         let stage = format!("{:?}", finding.stage).to_lowercase();
         line(format!("  {stage:<15} {outcome:<13} {}", finding.note));
+    }
+    for sentence in record
+        .quota
+        .iter()
+        .flat_map(|quota| standing::sentences(quota, policy))
+    {
+        line(format!("  {sentence}"));
     }
     for hidden in &record.hidden {
         line(format!(
