@@ -33,6 +33,9 @@ pub(crate) struct Expectation {
     /// The features that an odd request must be explained by.
     #[serde(default)]
     oddities: Vec<String>,
+    /// What is left of limits, by their names, where the record last speaks of them.
+    #[serde(default)]
+    left: BTreeMap<String, u64>,
     /// Other members of the audit record.
     #[serde(default)]
     record: BTreeMap<String, Value>,
@@ -100,6 +103,12 @@ impl Expectation {
         let named = |feature: &String| record.oddities.iter().any(|odd| odd.feature == *feature);
         for feature in self.oddities.iter().filter(|feature| !named(feature)) {
             diff.note(format!("oddities: no `{feature}` in {:?}", record.oddities));
+        }
+        for (name, left) in &self.left {
+            let limits = record.quota.iter().flat_map(|quota| &quota.limits).rev();
+            let limit = limits.into_iter().find(|limit| limit.name == *name);
+            let got = limit.and_then(|limit| limit.left);
+            diff.compare(&format!("left of {name}"), &Some(*left), &got);
         }
         let members = serde_json::to_value(record).unwrap();
         for (name, value) in &self.record {

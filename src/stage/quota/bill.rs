@@ -70,10 +70,7 @@ impl Bill {
     pub(super) fn conclude(self, world: &World, trail: &mut Trail) {
         let plan = world.policy.quotas.plans.get(self.plan);
         let name = plan.map_or("", |plan| &plan.name);
-        trail.pass(
-            Stage::Quota,
-            format!("plan `{name}`: {}", told(&self.readings)),
-        );
+        trail.pass(Stage::Quota, format!("plan `{name}`"));
         trail.account.readings.extend(self.readings);
         let returned = |taking: &Taking| taking.algorithm.is_returned();
         trail
@@ -117,17 +114,4 @@ pub(super) fn verdict_over(limit: &Limit) -> Verdict {
         Over::Observe => Verdict::Observed,
         Over::Shed(_) => Verdict::Shed,
     }
-}
-
-fn told(readings: &[Reading]) -> String {
-    let limits: Vec<String> = readings
-        .iter()
-        .map(|reading| match reading.standing {
-            Some(Standing { quota, left, .. }) => {
-                format!("`{}` {left} of {quota} left", reading.limit)
-            }
-            None => format!("`{}` {}", reading.limit, reading.verdict.as_str()),
-        })
-        .collect();
-    limits.join(", ")
 }

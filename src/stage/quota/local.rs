@@ -49,7 +49,12 @@ impl Request<'_> {
                 readings.push(self.reading(one, Some(standing), Verdict::Spared));
                 continue;
             };
-            readings.push(self.reading(one, Some(standing), verdict_over(one.limit)));
+            let verdict = match one.limit.over {
+                // It says nothing where it does not decide.
+                Over::Observe => Verdict::Spared,
+                Over::Deny | Over::Shed(_) => verdict_over(one.limit),
+            };
+            readings.push(self.reading(one, Some(standing), verdict));
             if one.limit.over != Over::Observe {
                 let over = Refused::over(one.limit, wait_ns);
                 refused = Some(match refused {
