@@ -65,8 +65,17 @@ pub enum Event<'a> {
     ResponseHead(ResponseHead),
     /// More of the response's body arrived.
     ResponseBody(Body<'a>),
-    /// The exchange is over, however it ended. Its trail is complete.
-    Ended,
+    /// The exchange is over, however it ended.
+    Ended(Ended),
+}
+
+/// How an exchange ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// The status that the client got; `None`: none was sent.
+    pub status: Option<u16>,
+    /// From the first byte that the upstream got to the first that it sent, in nanoseconds.
+    pub upstream_ns: Option<u64>,
 }
 
 /// A body that is being collected.
@@ -212,11 +221,11 @@ impl Flow {
                 Ok(body) => (Flow::Passing, Step::Continue(replace_body(body, told))),
                 Err(denial) => (Flow::Refused, Step::Reply(denial)),
             },
-            (flow, Event::Ended) => {
+            (flow, Event::Ended(ended)) => {
                 if let Flow::Counting(counting) = flow {
                     quota::abandon(counting.uncounted.pending(), world);
                 }
-                quota::settle(world, trail);
+                quota::settle(ended, world, trail);
                 (Flow::Over, go_on())
             }
             // Envoy answers by itself when a request is malformed, or waits for too

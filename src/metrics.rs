@@ -78,6 +78,7 @@ mod tests {
     use crate::policy::source::Mode;
     use crate::quota::account::Reading;
     use crate::quota::fields::Unit;
+    use crate::quota::share::Share;
     use crate::trail::Stage;
 
     #[test]
@@ -128,6 +129,7 @@ mod tests {
             verdict,
             standing: None,
             window_ns: None,
+            share: Share::WHOLE,
             unit: Unit::Requests,
             told: true,
             counted: None,

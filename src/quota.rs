@@ -4,10 +4,13 @@
 //! one compare-and-swap spends from it. It never reads a clock and never waits.
 
 pub mod account;
+pub mod adaptive;
 mod bucket;
 mod counts;
 pub mod fields;
 mod in_flight;
+pub mod share;
+pub mod suspicion;
 pub mod table;
 mod window;
 

@@ -184,6 +184,11 @@ impl Trail {
         self.admitted = true;
     }
 
+    /// Whether the request went to the upstream.
+    pub fn is_admitted(&self) -> bool {
+        self.admitted
+    }
+
     /// The stages' conclusions, in order.
     pub fn findings(&self) -> &[Finding] {
         &self.findings

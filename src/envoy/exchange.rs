@@ -9,7 +9,7 @@ use super::waiting::Waiting;
 use super::worker::{Answer, Worker};
 use super::{certificate, host};
 use crate::denial::Denial;
-use crate::engine::{Body, Edits, Event, Flow, Step};
+use crate::engine::{Body, Edits, Ended, Event, Flow, Step};
 use crate::ratelimit;
 use crate::request::{Headers, RequestHead, ResponseHead, parse_address};
 use crate::time::Time;
@@ -148,16 +148,22 @@ impl Exchange {
     /// The exchange is over: its record goes where Envoy's access logs find it.
     pub(super) fn log(&mut self) {
         self.forget_question();
-        let (flow, _) = self.step(Event::Ended);
+        let status = host::number(&["response", "code"])
+            .and_then(|code| u16::try_from(code).ok())
+            .filter(|code| *code != 0);
+        let watched = !self.trail.account.watched.is_empty();
+        let (flow, _) = self.step(Event::Ended(Ended {
+            status,
+            upstream_ns: watched
+                .then(|| host::number(&["response", "backend_latency"]))
+                .flatten(),
+        }));
         self.flow = flow;
         self.worker.metrics.count(&self.trail);
         let latency_ns = host::number(&["request", "duration"]);
-        let status = host::number(&["response", "code"]);
         let ending = Ending {
             time_ms: host::now().millis(),
-            status: status
-                .and_then(|code| u16::try_from(code).ok())
-                .filter(|code| *code != 0),
+            status,
             latency_us: latency_ns.map(|nanos| nanos / 1_000),
         };
         let record = self.trail.record(ending, &self.worker.policy().fingerprint);
@@ -174,7 +180,7 @@ impl Exchange {
             | Event::RequestBody(_)
             | Event::Arrived
             | Event::Answered(_)
-            | Event::Ended => Side::Request,
+            | Event::Ended(_) => Side::Request,
         };
         let (flow, step) = self.step(event);
         self.flow = flow;

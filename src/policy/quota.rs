@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::policy::source::{OnFailure, Prefixes, SharedMode};
 use crate::quota::Algorithm;
+use crate::quota::adaptive::Adaptive;
 use crate::quota::fields::Announce;
+use crate::quota::suspicion::Suspicion;
 use crate::quota::table::Size;
 use crate::rule::Expression;
 
@@ -23,6 +25,8 @@ pub struct Quotas {
     pub tier: Vec<String>,
     /// Who counts shared limits.
     pub service: Option<Service>,
+    /// When limits tighten for a caller.
+    pub suspicion: Option<Suspicion>,
     /// The table in which all of them count.
     pub size: Size,
     /// When clients are told how they stand.
@@ -58,6 +62,8 @@ pub struct Limit {
     /// How it is shared with other gateways, if it is. The algorithm is then what counts
     /// where the service cannot.
     pub shared: Option<Shared>,
+    /// When it tightens by how the upstream does.
+    pub adaptive: Option<Adaptive>,
 }
 
 /// A limit that gateways share.

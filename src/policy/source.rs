@@ -43,8 +43,8 @@ pub use keys::{Convention, Discovery, Encoding, Keys, OnMissing, RemoteKeys, Sha
 pub use lockout::{Lockout, LockoutLimits, Pardon};
 pub use network::{Countries, NetworkList, Networks, UserAgents};
 pub use quota::{
-    Algorithm, Announce, AnnounceOn, Cost, CostBy, Key, KeyPart, Limit, OnFailure, Over, Plan,
-    Prefixes, Quotas, Service, Shared, SharedMode,
+    Adaptive, Algorithm, Announce, AnnounceOn, Cost, CostBy, Key, KeyPart, Limit, OnFailure, Over,
+    Plan, Prefixes, Quotas, Service, Shared, SharedMode, Suspicion,
 };
 pub use revocation::{OnUnavailable, RemoteList, Revocation, RevocationList};
 pub use role::{ClaimPath, Roles};

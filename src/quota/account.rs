@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
+use super::adaptive::Adaptive;
 use super::fields::{self, Announce, Notice, Unit};
+use super::share::Share;
 use super::table::{Change, Owner, Table};
 use super::{Algorithm, Standing};
 use crate::ratelimit::lease::Refill;
@@ -21,6 +23,8 @@ pub struct Account {
     pub held: Vec<Taking>,
     /// What is to be asked for in the background.
     pub refills: Vec<Refill>,
+    /// Limits that the upstream's answer can tighten.
+    pub watched: Vec<Watched>,
     /// When its client is told.
     pub announce: Announce,
     /// What its client is told with the response, once that is known.
@@ -42,6 +46,8 @@ pub struct Reading {
     pub standing: Option<Standing>,
     /// The time in which all of the quota comes back, in nanoseconds.
     pub window_ns: Option<u64>,
+    /// How much of the limit holds for now.
+    pub share: Share,
     /// What is counted.
     pub unit: Unit,
     /// Whether its client may be told: the limit holds for it, and can refuse.
@@ -156,6 +162,17 @@ impl Account {
             false => reading.limit.to_string(),
         }
     }
+}
+
+/// A limit that the upstream's answer can tighten.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// Its name: `plan/limit`.
+    pub limit: Rc<str>,
+    /// Whose state tells how the upstream does.
+    pub owner: Owner,
+    /// When it tightens.
+    pub adaptive: Adaptive,
 }
 
 /// Something that was taken.

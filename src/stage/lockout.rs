@@ -186,7 +186,7 @@ fn first_locked(counted: &[Counted], lockout: &Lockout, world: &World) -> Option
 }
 
 /// Whether a refusal is an attempt that somebody may be held to.
-fn is_attempt(denial: &Denial) -> bool {
+pub(super) fn is_attempt(denial: &Denial) -> bool {
     match denial {
         Denial::BadToken(error) => !matches!(
             error,

@@ -8,6 +8,7 @@
 
 mod announce;
 mod bill;
+mod defence;
 mod key;
 mod local;
 mod shared;
@@ -18,11 +19,13 @@ pub use shared::{refill, refilled};
 use std::rc::Rc;
 
 use crate::denial::Denial;
-use crate::engine::World;
+use crate::engine::{Ended, World};
 use crate::policy::Operation;
 use crate::policy::quota::{Limit, Over, Plan, Quotas};
 use crate::policy::route::PathParameters;
+use crate::quota::Algorithm;
 use crate::quota::account::Verdict;
+use crate::quota::share::Share;
 use crate::quota::table::{Owner, Table};
 use crate::ratelimit::{Answer, Question};
 use crate::stage::authn::{Caller, Kind};
@@ -149,8 +152,9 @@ pub fn answered(
     }
 }
 
-/// What a request held is free again.
-pub fn settle(world: &World, trail: &mut Trail) {
+/// An exchange is over: what it held is free again, and how it went is remembered.
+pub fn settle(ended: Ended, world: &World, trail: &mut Trail) {
+    defence::learn(ended, world, trail);
     let table = Table::new(world.store, world.policy.quotas.size);
     for taking in std::mem::take(&mut trail.account.held) {
         taking.give_back(&table, world.now);
@@ -196,6 +200,9 @@ pub(super) type Route<'a> = (&'a Operation, &'a PathParameters<'a>);
 struct Counted<'a> {
     plan: &'a Plan,
     limit: &'a Limit,
+    /// How it counts, with the share that holds for now.
+    algorithm: Algorithm,
+    share: Share,
     /// Where the limit is in its plan.
     place: usize,
     owner: Owner,
@@ -283,11 +290,18 @@ impl Request<'_> {
         plan: &Plan,
         trail: &mut Trail,
     ) -> Result<(Bill, Vec<Asked>), Refused> {
+        let of_caller = self.share_of_caller();
         let mut counted = Vec::with_capacity(plan.limits.len());
         for (place, limit) in plan.limits.iter().enumerate() {
+            let share = match limit.shared {
+                Some(_) => Share::WHOLE,
+                None => self.share_of_limit(limit).min(of_caller),
+            };
             counted.push(Counted {
                 plan,
                 limit,
+                algorithm: limit.algorithm.at(share),
+                share,
                 place,
                 owner: key::owner(limit, self),
                 cost: self.cost(limit).map_err(Refused::Uncounted)?,
@@ -300,6 +314,8 @@ impl Request<'_> {
             self.foresee(&local, trail)?;
         }
         let mut bill = Bill::new(place);
+        let watched = plan.limits.iter().filter_map(|limit| self.watched(limit));
+        bill.watched.extend(watched);
         let mut asked = Vec::new();
         let mut take = || {
             for one in &local {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::quota::account::{Account, Reading};
+use crate::quota::share::Share;
 
 /// The limits that a request met, and how its caller stood with them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,9 @@ pub struct Limit {
     /// How many of them were left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<u64>,
+    /// How much of the limit held, in hundredths; missing: all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tightened_to: Option<u64>,
     /// Milliseconds until there was one more, rounded up; missing: nothing was spent,
     /// or it does not come by time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,6 +69,7 @@ fn limit(reading: &Reading, plan: &str) -> Limit {
         outcome: Cow::Borrowed(reading.verdict.as_str()),
         quota: standing.map(|standing| standing.quota),
         left: standing.map(|standing| standing.left),
+        tightened_to: (reading.share < Share::WHOLE).then(|| reading.share.percent()),
         next_ms: standing
             .and_then(|standing| standing.next_ns)
             .map(|next| next.div_ceil(1_000_000)),

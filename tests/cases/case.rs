@@ -166,6 +166,9 @@ pub(crate) struct Response {
     /// The body: a text as it is, anything else as JSON.
     #[serde(default)]
     body: Value,
+    /// How long it takes to begin, in milliseconds.
+    #[serde(default)]
+    pub(crate) after_ms: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -244,6 +247,12 @@ impl Case {
             Some("a rate limit service that says what it is told")
         } else if self.contended {
             Some("a contended store")
+        } else if self
+            .exchanges
+            .iter()
+            .any(|one| one.response.after_ms.is_some())
+        {
+            Some("an upstream that takes its time")
         } else if self.exchanges.iter().any(|one| one.unended) {
             Some("an exchange that does not end")
         } else {

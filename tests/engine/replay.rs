@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use portcullis::command::assemble::assemble;
 use portcullis::denial::Denial;
-use portcullis::engine::{Body, Edits, Event, Flow, Step, World};
+use portcullis::engine::{Body, Edits, Ended, Event, Flow, Step, World};
 use portcullis::jose::{KeySet, PureRust};
 use portcullis::policy::Policy;
 use portcullis::ratelimit::{self, Question, Status};
@@ -135,7 +135,11 @@ impl<'p> Stand<'p> {
             other => panic!("tests/cases/{}.yaml: {other:?} decides nothing", case.name),
         }
         if !exchange.unended {
-            let _ = Flow::Passing.step(Event::Ended, &self.world(now), &mut trail);
+            let ended = Ended {
+                status: Some(outcome.status),
+                upstream_ns: exchange.response.after_ms.map(|after| after * 1_000_000),
+            };
+            let _ = Flow::Passing.step(Event::Ended(ended), &self.world(now), &mut trail);
         }
         let ending = Ending {
             time_ms: time(now).millis(),

@@ -31,6 +31,11 @@ fn standing(limit: &trail::Limit) -> String {
     if let (Some(left), Some(quota)) = (limit.left, limit.quota) {
         parts.push(format!("{left} of {quota} left"));
     }
+    parts.extend(
+        limit
+            .tightened_to
+            .map(|percent| format!("tightened to {percent} %")),
+    );
     parts.extend(limit.next_ms.map(|millis| {
         let seconds = millis.div_ceil(100);
         format!("one more in {}.{} s", seconds / 10, seconds % 10)
@@ -72,6 +77,7 @@ mod tests {
             outcome: outcome.to_owned().into(),
             quota: left.map(|_| 40),
             left,
+            tightened_to: None,
             next_ms,
         };
         let quota = Quota {

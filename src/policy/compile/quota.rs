@@ -1,5 +1,6 @@
 //! Quota plans as the stage asks them.
 
+mod defence;
 mod key;
 mod shared;
 
@@ -45,7 +46,12 @@ pub(super) fn quotas(
         key::knows_no_caller(plan, problems);
         shared::asks_nobody(plan, problems);
     }
-    let horizons = plans.iter().flat_map(|plan| &plan.limits);
+    let suspicion = defence::suspicion(written, problems);
+    let limits = plans.iter().flat_map(|plan| &plan.limits);
+    let horizons = limits.map(|limit| {
+        let adaptive = limit.adaptive.map_or(0, |adaptive| adaptive.horizon_ns());
+        limit.algorithm.horizon_ns().max(adaptive)
+    });
     Quotas {
         default,
         before_authentication,
@@ -53,13 +59,14 @@ pub(super) fn quotas(
         size: Size {
             slots: written.slots,
             horizon_ns: horizons
-                .map(|limit| limit.algorithm.horizon_ns())
+                .chain(suspicion.map(|suspicion| suspicion.horizon_ns()))
                 .max()
                 .unwrap_or_default(),
         },
         plans,
         announce: announce(&written.announce),
         service: shared::service(written, problems),
+        suspicion,
     }
 }
 
@@ -159,6 +166,7 @@ impl Named {
                             .map_or(Over::Deny, Over::Shed),
                     },
                     shared: shared::shared(written, &path, problems),
+                    adaptive: defence::adaptive(written, &path, problems),
                 }
             })
             .collect();

@@ -1,6 +1,7 @@
 //! How much a caller may ask for.
 
 mod announce;
+mod defence;
 mod key;
 mod shared;
 
@@ -13,6 +14,7 @@ use schemars::JsonSchema;
 
 use super::{ClaimPath, Span};
 pub use announce::{Announce, AnnounceOn};
+pub use defence::{Adaptive, Suspicion};
 pub use key::{Key, KeyPart, Prefixes};
 pub use shared::{OnFailure, Service, Shared, SharedMode};
 
@@ -38,6 +40,10 @@ pub struct Quotas {
     /// The rate limit service that counts the limits which gateways share.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<Service>,
+    /// When the limits that are counted here tighten for a caller, by what it has done.
+    /// Default: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspicion: Option<Suspicion>,
     /// How many keys can be counted at once, of all limits together.
     #[cfg_attr(
         not(target_family = "wasm"),
@@ -55,6 +61,7 @@ impl Default for Quotas {
             plans: BTreeMap::new(),
             announce: Announce::default(),
             service: None,
+            suspicion: None,
             slots: 65_536,
         }
     }
@@ -131,6 +138,9 @@ pub struct Limit {
     /// How it is shared with other gateways; only for `fixed_window`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<Shared>,
+    /// When it tightens by how the upstream does. Default: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adaptive: Option<Adaptive>,
 }
 
 impl Limit {

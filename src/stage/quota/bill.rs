@@ -6,7 +6,7 @@ use super::{Counted, Refused, Request};
 use crate::engine::World;
 use crate::policy::quota::{Cost, Limit, Over};
 use crate::policy::source::Mode;
-use crate::quota::account::{Reading, Taking, Verdict};
+use crate::quota::account::{Reading, Taking, Verdict, Watched};
 use crate::quota::fields::Unit;
 use crate::quota::table::{Change, Owner, Table};
 use crate::quota::{Algorithm, Standing};
@@ -24,6 +24,8 @@ pub(super) struct Bill {
     pub(super) leased: Vec<(Owner, u64)>,
     /// How the caller stands.
     pub(super) readings: Vec<Reading>,
+    /// Limits that the upstream's answer can tighten.
+    pub(super) watched: Vec<Watched>,
 }
 
 impl Bill {
@@ -33,6 +35,7 @@ impl Bill {
             taken: Vec::new(),
             leased: Vec::new(),
             readings: Vec::new(),
+            watched: Vec::new(),
         }
     }
 
@@ -72,6 +75,7 @@ impl Bill {
         let name = plan.map_or("", |plan| &plan.name);
         trail.pass(Stage::Quota, format!("plan `{name}`"));
         trail.account.readings.extend(self.readings);
+        trail.account.watched.extend(self.watched);
         let returned = |taking: &Taking| taking.algorithm.is_returned();
         trail
             .account
@@ -95,14 +99,15 @@ impl Request<'_> {
             limit: Rc::clone(&one.limit.name),
             verdict,
             standing,
-            window_ns: one.limit.algorithm.window_ns(),
-            unit: match (&one.limit.algorithm, one.limit.cost) {
+            window_ns: one.algorithm.window_ns(),
+            share: one.share,
+            unit: match (&one.algorithm, one.limit.cost) {
                 (Algorithm::Concurrency(_), _) => Unit::ConcurrentRequests,
                 (_, Cost::BodyBytes(each)) => Unit::ContentBytes { each },
                 (_, Cost::Operation | Cost::Fixed(_)) => Unit::Requests,
             },
             told: enforced && one.limit.over != Over::Observe && verdict != Verdict::Shed,
-            counted: is_local.then(|| (one.owner.clone(), one.limit.algorithm)),
+            counted: is_local.then(|| (one.owner.clone(), one.algorithm)),
         }
     }
 }

@@ -102,6 +102,11 @@ fn bytes_of<'a>(text: &str) -> Cow<'a, [u8]> {
     text.as_bytes().to_vec().into()
 }
 
+/// What one client can have of addresses.
+pub(super) fn one_client(address: IpAddr) -> Vec<u8> {
+    network(address, ONE_ADDRESS)
+}
+
 /// The address without the bits behind the prefix.
 fn network(address: IpAddr, prefixes: Prefixes) -> Vec<u8> {
     match address {

@@ -43,9 +43,9 @@ impl Request<'_> {
             let state = table.read(&one.owner, now);
             let Taken::No {
                 standing, wait_ns, ..
-            } = one.limit.algorithm.take(&state, one.cost, now)
+            } = one.algorithm.take(&state, one.cost, now)
             else {
-                let standing = one.limit.algorithm.standing(&state, now);
+                let standing = one.algorithm.standing(&state, now);
                 readings.push(self.reading(one, Some(standing), Verdict::Spared));
                 continue;
             };
@@ -85,7 +85,7 @@ impl Request<'_> {
         let table = Table::new(self.world.store, self.world.policy.quotas.size);
         let now = self.world.now;
         let taken = table.update(&one.owner, now, |state| {
-            let taken = one.limit.algorithm.take(state, one.cost, now);
+            let taken = one.algorithm.take(state, one.cost, now);
             match &taken {
                 Taken::Yes { state, .. }
                 | Taken::No {
@@ -100,7 +100,7 @@ impl Request<'_> {
                     .push(self.reading(one, Some(standing), allowed));
                 bill.taken.push(Taking {
                     owner: one.owner.clone(),
-                    algorithm: one.limit.algorithm,
+                    algorithm: one.algorithm,
                     cost: one.cost,
                     taken_at: now,
                 });

@@ -10,6 +10,7 @@ use crate::engine::World;
 use crate::policy::quota::{Over, Shared};
 use crate::policy::source::{OnFailure, SharedMode};
 use crate::quota::account::Verdict;
+use crate::quota::share::Share;
 use crate::quota::table::{Change, Contended, Owner, Table};
 use crate::quota::{Standing, State};
 use crate::ratelimit::lease::{self, Refill, Spending};
@@ -132,6 +133,8 @@ impl Request<'_> {
             let one = Counted {
                 plan,
                 limit,
+                algorithm: limit.algorithm,
+                share: Share::WHOLE,
                 place: hit.place,
                 owner: hit.owner.clone(),
                 cost: hit.cost,
