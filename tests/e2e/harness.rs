@@ -24,7 +24,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Runtime;
 
-pub(crate) use client::{Answer, Ask};
+pub(crate) use client::{Answer, Ask, Http2};
 pub(crate) use gateway::{Gateway, Setup, Tls, Update};
 pub(crate) use idp::{Idp, Mode};
 pub(crate) use load::{Load, Pace, Sample};

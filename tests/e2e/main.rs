@@ -37,6 +37,7 @@ mod metrics;
 mod mtls;
 mod network;
 mod objects;
+mod plans;
 mod quota;
 mod refusals;
 mod reload;

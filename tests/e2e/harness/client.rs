@@ -164,6 +164,40 @@ impl Ask {
     }
 }
 
+/// One HTTP/2 connection on which many requests are under way at once. It closes, and
+/// with it all that is under way, once nobody has it any more.
+#[derive(Clone)]
+pub(crate) struct Http2(http2::SendRequest<Frames>);
+
+impl Http2 {
+    /// Connects.
+    ///
+    /// # Panics
+    /// When nobody listens.
+    pub(crate) async fn connect(to: SocketAddr) -> Self {
+        let stream = TcpStream::connect(to).await.expect("a connection");
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .expect("HTTP/2");
+        tokio::spawn(connection);
+        Self(sender)
+    }
+
+    /// Sends a request beside the others and reads the whole answer.
+    ///
+    /// # Panics
+    /// When the exchange breaks or takes longer than [`PATIENCE`].
+    pub(crate) async fn ask(&self, ask: Ask) -> Answer {
+        let (id, mut sender) = (ask.id.clone(), self.0.clone());
+        let response = sender.send_request(ask.request("http://gateway", ""));
+        let whole = async { Answer::read(id.clone(), response.await.map_err(chain)?).await };
+        tokio::time::timeout(PATIENCE, whole)
+            .await
+            .expect("an answer in time")
+            .unwrap_or_else(|error| panic!("request {id}: {error}"))
+    }
+}
+
 /// A whole answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
