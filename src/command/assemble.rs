@@ -105,7 +105,8 @@ fn gather(mut source: Source, folder: &Path) -> Result<Plugin, Vec<Problem>> {
         .map(|anomaly| read_document(&folder.join(&anomaly.model), "policy.anomaly.model"));
     let model = model.transpose().map_err(&mut note).ok().flatten();
     let rules = prepare::rules(&source).map_err(&mut note).ok();
-    let keys = prepare::keys(&source).map_err(&mut note).ok();
+    let (keys, flaws) = prepare::keys(&source);
+    note(flaws);
     let api = compile_api(&source, folder).map_err(&mut note).ok();
     let complete = problems.is_empty();
     let plugin = Plugin {
@@ -113,7 +114,7 @@ fn gather(mut source: Source, folder: &Path) -> Result<Plugin, Vec<Problem>> {
         policy: source,
         api: api.unwrap_or_default(),
         rules: rules.unwrap_or_default(),
-        keys: keys.unwrap_or_default(),
+        keys,
         model,
     };
     if complete {

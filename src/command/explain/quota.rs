@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::policy::quota::{Cost, KeyPart, Limit, Over, Plan};
+use crate::policy::quota::{Cost, KeyPart, Limit, Over, Plan, Shared};
+use crate::policy::source::{OnFailure, SharedMode};
 use crate::policy::{Operation, Policy};
 use crate::quota::Algorithm;
 
@@ -99,6 +100,9 @@ fn limits(plan: &Plan, policy: &Policy, sentences: &mut Vec<String>) {
 }
 
 fn allowed(limit: &Limit) -> String {
+    if let Some(shared) = &limit.shared {
+        return together(shared);
+    }
     match limit.algorithm {
         Algorithm::TokenBucket(bucket) => format!(
             "{} at once, then 1 every {:?}",
@@ -112,6 +116,24 @@ fn allowed(limit: &Limit) -> String {
         ),
         Algorithm::Concurrency(in_flight) => format!("{} under way at once", in_flight.most),
     }
+}
+
+fn together(shared: &Shared) -> String {
+    let window = Duration::from_nanos(shared.window_ns);
+    let leased = match shared.mode {
+        SharedMode::Strict => String::new(),
+        SharedMode::Leased(units) => format!(" (leased, {units} at a time)"),
+    };
+    let without = match shared.on_failure {
+        OnFailure::Closed => "nobody passes".to_owned(),
+        OnFailure::Open => "everybody passes".to_owned(),
+        OnFailure::Local(gateways) => format!("this gateway counts by a share of 1 in {gateways}"),
+    };
+    format!(
+        "{} in each {window:?} of the clock by all gateways together{leased}, and while the \
+         service does not answer {without}",
+        shared.quota
+    )
 }
 
 /// What a part of a key is, in a word.
@@ -162,8 +184,13 @@ mod tests {
                             { "network": { "ipv4": 24, "ipv6": 56 } }, { "cel": "request.method" }],
                         "cost": 2, "over": { "shed": "last" } },
                 } },
-                "last": { "limits": { "rate": { "requests": 3, "per": "1s" } } },
+                "last": { "limits": {
+                    "rate": { "requests": 3, "per": "1s" },
+                    "shared": { "algorithm": "fixed_window", "requests": 60, "per": "1m",
+                        "shared": { "mode": { "leased": 5 }, "on_failure": { "local": 2 } } },
+                } },
             },
+            "service": { "cluster": "ratelimit" },
         });
         document["keys"] = json!({ "request.method": [["variable", "request.method"]] });
         document["api"]["operations"][0]["quota"] = json!({ "plan": "slow", "cost": 5 });
@@ -186,6 +213,9 @@ mod tests {
                  `crm.tenant` and network (/24, IPv6 /56) and `request.method`; a call takes 2; \
                  over it plan `last` counts",
                 "limit `last/rate`: 3 at once, then 1 every 333.333333ms, for each client",
+                "limit `last/shared`: 60 in each 60s of the clock by all gateways together \
+                 (leased, 5 at a time), and while the service does not answer this gateway \
+                 counts by a share of 1 in 2, for each client",
             ]
         );
     }

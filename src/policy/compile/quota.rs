@@ -306,3 +306,6 @@ const MOST_LIMITS: usize = 8;
 
 /// A hundred years.
 const LONGEST_NS: u64 = 100 * 365 * 24 * 3_600_000_000_000;
+
+#[cfg(test)]
+mod tests;
