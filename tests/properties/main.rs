@@ -12,6 +12,7 @@
 
 mod access;
 mod events;
+mod keys;
 mod paths;
 mod rules;
 mod shop;
