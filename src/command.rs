@@ -10,6 +10,7 @@ pub mod explain;
 pub mod jwks;
 pub mod key;
 pub mod metadata;
+pub mod ratelimit;
 pub mod report;
 pub mod revoke;
 pub mod schema;
@@ -37,6 +38,7 @@ enum Command {
     Explain(explain::Explain),
     Jwks(jwks::Jwks),
     Metadata(metadata::Metadata),
+    Ratelimit(ratelimit::Ratelimit),
     Train(train::Train),
     Token(token::Token),
     Key(key::Key),
@@ -52,6 +54,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Command::Explain(args) => explain::run(args),
         Command::Jwks(args) => jwks::run(args),
         Command::Metadata(args) => metadata::run(args),
+        Command::Ratelimit(args) => ratelimit::run(args),
         Command::Train(args) => train::run(args),
         Command::Token(args) => token::run(args),
         Command::Key(args) => key::run(args),

@@ -9,6 +9,7 @@ mod issuer;
 mod operation;
 mod possession;
 mod quota;
+mod sharing;
 mod standing;
 mod status;
 mod upstream;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::policy::quota::{Cost, KeyPart, Limit, Over, Plan, Shared};
-use crate::policy::source::{OnFailure, SharedMode};
+use super::sharing;
+use crate::policy::quota::{Cost, KeyPart, Limit, Over, Plan};
 use crate::policy::{Operation, Policy};
 use crate::quota::Algorithm;
 
@@ -95,13 +95,16 @@ fn limits(plan: &Plan, policy: &Policy, sentences: &mut Vec<String>) {
                 }
             }
         }
+        if let (Some(shared), Some(service)) = (&limit.shared, &policy.quotas.service) {
+            said.push_str(&sharing::sentence(shared, service));
+        }
         sentences.push(said);
     }
 }
 
 fn allowed(limit: &Limit) -> String {
     if let Some(shared) = &limit.shared {
-        return together(shared);
+        return sharing::allowed(shared);
     }
     match limit.algorithm {
         Algorithm::TokenBucket(bucket) => format!(
@@ -116,24 +119,6 @@ fn allowed(limit: &Limit) -> String {
         ),
         Algorithm::Concurrency(in_flight) => format!("{} under way at once", in_flight.most),
     }
-}
-
-fn together(shared: &Shared) -> String {
-    let window = Duration::from_nanos(shared.window_ns);
-    let leased = match shared.mode {
-        SharedMode::Strict => String::new(),
-        SharedMode::Leased(units) => format!(" (leased, {units} at a time)"),
-    };
-    let without = match shared.on_failure {
-        OnFailure::Closed => "nobody passes".to_owned(),
-        OnFailure::Open => "everybody passes".to_owned(),
-        OnFailure::Local(gateways) => format!("this gateway counts by a share of 1 in {gateways}"),
-    };
-    format!(
-        "{} in each {window:?} of the clock by all gateways together{leased}, and while the \
-         service does not answer {without}",
-        shared.quota
-    )
 }
 
 /// What a part of a key is, in a word.
