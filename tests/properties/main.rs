@@ -13,6 +13,7 @@
 mod access;
 mod events;
 mod keys;
+mod leases;
 mod paths;
 mod rules;
 mod shop;

@@ -198,9 +198,9 @@ mod tests {
                  `crm.tenant` and network (/24, IPv6 /56) and `request.method`; a call takes 2; \
                  over it plan `last` counts",
                 "limit `last/rate`: 3 at once, then 1 every 333.333333ms, for each client",
-                "limit `last/shared`: 60 in each 60s of the clock by all gateways together \
-                 (leased, 5 at a time), and while the service does not answer this gateway \
-                 counts by a share of 1 in 2, for each client",
+                "limit `last/shared`: 60 in each 60s, of all gateways together, for each client; \
+                 `ratelimit` is asked for 5 in advance, which a gateway may leave unspent; \
+                 without its answer each of 2 gateways allows 30",
             ]
         );
     }

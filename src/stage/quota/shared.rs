@@ -28,6 +28,7 @@ pub(super) struct Asked {
     /// The cost, and what is taken in advance.
     pub(super) hit: Hit,
     cost: u64,
+    at: Time,
 }
 
 /// What to ask for a refill.
@@ -42,8 +43,13 @@ pub fn refill(refill: &Refill, world: &World) -> Option<Question> {
 /// Takes in the answer to a refill; without one, a later request asks again.
 pub fn refilled(refill: &Refill, answer: &Answer, world: &World) {
     if let Ok(status) = status(answer, 0, 1) {
-        let until = until(&status, refill.window_ns, world.now);
-        receive(&refill.owner, &status, refill.hit.units, until, world);
+        receive(
+            &refill.owner,
+            &status,
+            refill.hit.units,
+            refill.until,
+            world,
+        );
     }
 }
 
@@ -68,6 +74,7 @@ impl Request<'_> {
             owner: one.owner.clone(),
             hit: hit(units),
             cost: one.cost,
+            at: self.world.now,
         };
         let SharedMode::Leased(batch) = shared.mode else {
             return Ok(Some(asked(one.cost)));
@@ -77,8 +84,10 @@ impl Request<'_> {
         let spending = table.update(&one.owner, now, |state| {
             let spending = lease::spend(state, one.cost, batch.into(), now);
             match &spending {
-                Spending::Paid { state, .. } => Change::Write(*state, spending),
-                Spending::Over { .. } | Spending::Ask { .. } => Change::Keep(spending),
+                Spending::Paid { state, .. } | Spending::Ask { state, .. } => {
+                    Change::Write(*state, spending)
+                }
+                Spending::Over { .. } => Change::Keep(spending),
             }
         });
         match spending {
@@ -95,7 +104,7 @@ impl Request<'_> {
                 let refill = refill.map(|units| Refill {
                     owner: one.owner.clone(),
                     hit: hit(units),
-                    window_ns: shared.window_ns,
+                    until: end(shared, now),
                 });
                 trail.account.refills.extend(refill);
                 Ok(None)
@@ -103,7 +112,7 @@ impl Request<'_> {
             Ok(Spending::Over { reset_ns }) => self
                 .exceeded(one, standing(shared, 0, reset_ns), bill, trail)
                 .map(|()| None),
-            Ok(Spending::Ask { units }) => Ok(Some(asked(units))),
+            Ok(Spending::Ask { units, .. }) => Ok(Some(asked(units))),
             Err(Contended) => {
                 bill.readings
                     .push(self.reading(one, None, Verdict::Uncounted));
@@ -170,11 +179,12 @@ impl Request<'_> {
         trail: &mut Trail,
     ) -> Result<(), Refused> {
         let now = self.world.now;
-        let until = until(status, shared.window_ns, now);
-        let reset_ns = until.nanos().saturating_sub(now.nanos());
+        // The service says it in whole seconds, or not at all.
+        let told = status.reset.map_or(u64::MAX, |reset| (now + reset).nanos());
+        let reset_ns = end(shared, now).nanos().min(told) - now.nanos();
         let in_hand = hit.hit.units - hit.cost;
         if let SharedMode::Leased(_) = shared.mode {
-            receive(&hit.owner, status, in_hand, until, self.world);
+            receive(&hit.owner, status, in_hand, end(shared, hit.at), self.world);
             if !status.over_limit {
                 bill.leased.push((hit.owner.clone(), hit.cost));
             }
@@ -274,16 +284,14 @@ fn receive(owner: &Owner, status: &Status, units: u64, until: Time, world: &Worl
             true => lease::refused(state, until, world.now),
             false => lease::receive(state, units, left, until, world.now),
         };
-        Change::Write(state, ())
+        state.map_or(Change::Keep(()), |state| Change::Write(state, ()))
     });
 }
 
-/// When the window ends: as the service says, or else with the clock's.
-fn until(status: &Status, window_ns: u64, now: Time) -> Time {
-    match status.reset {
-        Some(reset) => now + reset,
-        None => now + Duration::from_nanos(window_ns - now.nanos() % window_ns.max(1)),
-    }
+/// When the window ends in which it is now: windows begin with the clock's.
+fn end(shared: &Shared, now: Time) -> Time {
+    let window_ns = shared.window_ns.max(1);
+    now + Duration::from_nanos(window_ns - now.nanos() % window_ns)
 }
 
 fn standing(shared: &Shared, left: u64, reset_ns: u64) -> Standing {
