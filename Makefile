@@ -39,7 +39,7 @@ e2e: wasm ## Real Envoy, real identity provider
 size: wasm ## The module's size against its budget
 	scripts/check-size $(WASM)
 
-bench: setup ## Two tables: Envoy alone, an empty filter, Envoy's own filters, Portcullis
+bench: setup ## Three tables: Envoy alone, an empty filter, Envoy's own filters, Portcullis
 	scripts/bench
 
 compose-test: wasm command ## The deployment in docker-compose.yml, tested from outside

@@ -10,6 +10,8 @@ mod clock;
 mod exchange;
 #[path = "micro/places.rs"]
 mod places;
+#[path = "micro/quota.rs"]
+mod quota;
 #[path = "micro/rule.rs"]
 mod rule;
 
@@ -78,6 +80,7 @@ fn run() -> Result<()> {
         }
     }
     places::lines(|name, call| line(name, call))?;
+    quota::lines(|name, call| line(name, call))?;
     rule::lines(|name, call| line(name, call))
 }
 

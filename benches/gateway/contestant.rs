@@ -8,6 +8,7 @@ pub(crate) mod native;
 pub(crate) mod portcullis;
 
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -88,10 +89,14 @@ pub(crate) struct Setup {
 pub(crate) struct Gateway {
     /// The filters before the router.
     pub(crate) filters: Vec<Value>,
+    /// What its route counts requests by.
+    pub(crate) rate_limits: Vec<Value>,
     /// Whether it writes the audit record to its access log.
     pub(crate) audit: bool,
     /// The port of a server that says whether a token is good, as cluster `authority`.
     pub(crate) authority: Option<u16>,
+    /// The socket of a rate limit service, as cluster `ratelimit`.
+    pub(crate) ratelimit: Option<PathBuf>,
 }
 
 /// A request, and the answer that it must have.

@@ -171,11 +171,22 @@ fn bootstrap(gateway: &Gateway, upstream: u16) -> Value {
         "route_config": { "virtual_hosts": [{
             "name": "all",
             "domains": ["*"],
-            "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": "upstream" } }],
+            "routes": [{
+                "match": { "prefix": "/" },
+                "route": { "cluster": "upstream", "rate_limits": gateway.rate_limits },
+            }],
         }]},
     });
-    let mut clusters = vec![cluster("upstream", upstream)];
-    clusters.extend(gateway.authority.map(|port| cluster("authority", port)));
+    let mut clusters = vec![cluster("upstream", &address(upstream))];
+    clusters.extend(
+        gateway
+            .authority
+            .map(|port| cluster("authority", &address(port))),
+    );
+    clusters.extend(gateway.ratelimit.iter().map(|socket| {
+        let pipe = json!({ "pipe": { "path": socket } });
+        over_http2(cluster("ratelimit", &pipe))
+    }));
     json!({
         "admin": { "address": address(0) },
         "static_resources": {
@@ -192,15 +203,28 @@ fn bootstrap(gateway: &Gateway, upstream: u16) -> Value {
     })
 }
 
-fn cluster(name: &str, port: u16) -> Value {
+fn cluster(name: &str, address: &Value) -> Value {
     json!({
         "name": name,
         "type": "STATIC",
         "load_assignment": {
             "cluster_name": name,
-            "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address(port) } }] }],
+            "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address } }] }],
         },
     })
+}
+
+/// The same over HTTP/2.
+fn over_http2(mut cluster: Value) -> Value {
+    const OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    if let Some(fields) = cluster.as_object_mut() {
+        let options = json!({ OPTIONS: {
+            "@type": format!("type.googleapis.com/{OPTIONS}"),
+            "explicit_http_config": { "http2_protocol_options": {} },
+        }});
+        fields.insert("typed_extension_protocol_options".into(), options);
+    }
+    cluster
 }
 
 fn address(port: u16) -> Value {

@@ -14,12 +14,14 @@ mod http;
 mod lane;
 mod load;
 mod mint;
+mod ratelimit;
 mod report;
 mod tables;
 mod token;
 mod upstream;
 mod workshop;
 
+use std::cell::OnceCell;
 use std::process::ExitCode;
 use std::time::Duration;
 use std::{fs, thread};
@@ -47,7 +49,7 @@ struct Arguments {
     /// One short round of each: whether the bench works, not how fast anything is.
     #[arg(long)]
     quick: bool,
-    /// The one table to make, instead of both.
+    /// The one table to make, instead of all.
     #[arg(long)]
     table: Option<Table>,
     /// The rows to time, comma-separated; `alone` is always among them.
@@ -87,6 +89,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         room: room.path(),
         issuer: &issuer,
         authority: authority::start()?,
+        ratelimit: OnceCell::new(),
     };
     let upstream = upstream::start()?;
     for table in Table::value_variants() {
@@ -177,7 +180,7 @@ impl Plan {
                 Table::Main => 4000,
                 // Four kinds of tokens are minted, and CPU time needs fewer requests
                 // than rates do.
-                Table::Credentials => 2000,
+                Table::Credentials | Table::Quota => 2000,
             },
         }
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod credentials;
 mod gateway;
+mod quota;
 
 use clap::ValueEnum;
 
@@ -17,6 +18,8 @@ pub(crate) enum Table {
     Main,
     /// What each kind of credential and rule costs, with Envoy's own filter for it.
     Credentials,
+    /// What limits cost, with Envoy's own filters for them.
+    Quota,
 }
 
 impl Table {
@@ -25,6 +28,7 @@ impl Table {
         match self {
             Self::Main => "main",
             Self::Credentials => "credentials",
+            Self::Quota => "quota",
         }
     }
 
@@ -33,6 +37,7 @@ impl Table {
         match self {
             Self::Main => gateway::ROWS,
             Self::Credentials => credentials::ROWS,
+            Self::Quota => quota::ROWS,
         }
     }
 
@@ -49,7 +54,7 @@ impl Table {
 
     /// Whether its rows are timed in an open loop as well.
     pub(crate) fn has_latencies(self) -> bool {
-        self == Self::Main
+        self != Self::Credentials
     }
 
     /// How it is printed.
@@ -57,6 +62,7 @@ impl Table {
         match self {
             Self::Main => report::whole::table(rows, arrivals),
             Self::Credentials => report::credentials::table(rows),
+            Self::Quota => report::quota::table(rows, arrivals),
         }
     }
 }
@@ -79,6 +85,8 @@ pub(crate) fn names() -> Vec<&'static str> {
 pub(crate) const ALONE: &str = "alone";
 /// The row of a Wasm filter that does nothing.
 pub(crate) const EMPTY: &str = "empty";
+/// The row of Portcullis for an operation that asks for nothing.
+pub(crate) const PUBLIC: &str = "public";
 
 /// The configuration of [`ALONE`].
 fn alone(path: &'static str, fields: String) -> Setup {
@@ -106,6 +114,14 @@ fn filters(filters: Vec<serde_json::Value>) -> Gateway {
     Gateway {
         filters,
         ..Gateway::default()
+    }
+}
+
+/// A filter that writes the audit record.
+fn audited(filter: serde_json::Value) -> Gateway {
+    Gateway {
+        audit: true,
+        ..filters(vec![filter])
     }
 }
 

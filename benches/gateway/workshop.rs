@@ -1,6 +1,7 @@
 //! What configurations are made of: keys, modules, and plugin documents that the
 //! command itself builds, as its users do.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
@@ -9,6 +10,7 @@ use portcullis::profile::Observation;
 use serde_json::Value;
 
 use crate::Result;
+use crate::ratelimit::RateLimit;
 use crate::token::Issuer;
 
 /// Where a run's configurations are made.
@@ -19,6 +21,8 @@ pub(crate) struct Workshop<'a> {
     pub(crate) issuer: &'a Issuer,
     /// The port of the server that says whether a token is good.
     pub(crate) authority: u16,
+    /// The rate limit service, once somebody asked for it.
+    pub(crate) ratelimit: OnceCell<RateLimit>,
 }
 
 impl Workshop<'_> {
@@ -37,6 +41,18 @@ impl Workshop<'_> {
             return Err(format!("no module `{path}`: run `scripts/bench` first").into());
         }
         Ok(path.display().to_string())
+    }
+
+    /// The socket of the rate limit service, which is started for the first who asks.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub(crate) fn ratelimit(&self, domains: &[Value]) -> Result<PathBuf> {
+        if let Some(running) = self.ratelimit.get() {
+            return Ok(running.socket.clone());
+        }
+        let started = RateLimit::start(self.room, domains)?;
+        Ok(self.ratelimit.get_or_init(|| started).socket.clone())
     }
 
     /// Compiles a policy with its document.

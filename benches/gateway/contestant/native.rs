@@ -37,25 +37,73 @@ pub(crate) fn chain(jwks: &str, cache: Option<u32>) -> Vec<Value> {
         "value": { "string_match": { "contains": "orders:read" } },
     }});
     let orders = json!({ "url_path": { "path": { "prefix": "/v1/orders" } } });
-    let always = json!({ "default_value": { "numerator": 100, "denominator": "HUNDRED" } });
-    let quota = json!({
-        "stat_prefix": "bench",
-        "token_bucket": { "max_tokens": 1_000_000, "tokens_per_fill": 1_000_000, "fill_interval": "1s" },
-        "filter_enabled": always,
-        "filter_enforced": always,
-    });
     vec![
         jwt_authn(jwks, cache),
         rbac(
             "ALLOW",
             json!({ "permissions": [orders], "principals": [scope] }),
         ),
-        filter(
-            "local_ratelimit",
-            "local_ratelimit.v3.LocalRateLimit",
-            quota,
-        ),
+        local_ratelimit(&[]),
     ]
+}
+
+/// A token bucket too large to refuse, for all; and one for each value of each of the
+/// `descriptors`, but for the value [`TIGHT`] of it, which has one token an hour.
+pub(crate) fn local_ratelimit(descriptors: &[&str]) -> Value {
+    let always = json!({ "default_value": { "numerator": 100, "denominator": "HUNDRED" } });
+    let bucket = |tokens: u32, interval: &str| json!({ "max_tokens": tokens, "tokens_per_fill": tokens, "fill_interval": interval });
+    let descriptors: Vec<Value> = descriptors
+        .iter()
+        .flat_map(|name| {
+            let tight = json!({ "key": name, "value": TIGHT });
+            [
+                json!({ "entries": [tight], "token_bucket": bucket(1, "3600s") }),
+                json!({ "entries": [{ "key": name }], "token_bucket": bucket(MOST, "1s") }),
+            ]
+        })
+        .collect();
+    let configuration = json!({
+        "stat_prefix": "bench",
+        "token_bucket": bucket(MOST, "1s"),
+        "descriptors": descriptors,
+        "max_dynamic_descriptors": 10_000,
+        "filter_enabled": always,
+        "filter_enforced": always,
+    });
+    filter(
+        "local_ratelimit",
+        "local_ratelimit.v3.LocalRateLimit",
+        configuration,
+    )
+}
+
+/// What a route counts requests by: the value of a header, under the name of each of the
+/// `descriptors`.
+pub(crate) fn rate_limits(descriptors: &[&str], header: &str) -> Vec<Value> {
+    let one = |name: &&str| {
+        json!({ "actions": [{ "request_headers": {
+            "header_name": header,
+            "descriptor_key": name,
+        }}]})
+    };
+    descriptors.iter().map(one).collect()
+}
+
+/// A question for each request to the rate limit service behind the cluster `ratelimit`.
+pub(crate) fn ratelimit() -> Value {
+    filter(
+        "ratelimit",
+        "ratelimit.v3.RateLimit",
+        json!({
+            "domain": DOMAIN,
+            "timeout": "2s",
+            "failure_mode_deny": true,
+            "rate_limit_service": {
+                "transport_api_version": "V3",
+                "grpc_service": { "envoy_grpc": { "cluster_name": "ratelimit" } },
+            },
+        }),
+    )
 }
 
 /// Keys, which this filter holds as they are, in the header `x-api-key`.
@@ -176,3 +224,12 @@ fn filter(name: &str, kind: &str, mut configuration: Value) -> Value {
     }
     json!({ "name": format!("envoy.filters.http.{name}"), "typed_config": configuration })
 }
+
+/// The value of a descriptor that may be counted once.
+pub(crate) const TIGHT: &str = "tight";
+
+/// What the rate limit service knows of the bench.
+pub(crate) const DOMAIN: &str = "bench";
+
+/// More requests in a second than the bench can make.
+const MOST: u32 = 1_000_000;

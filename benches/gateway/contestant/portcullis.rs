@@ -22,14 +22,36 @@ pub(crate) fn minimal(
     policy: Value,
     operation: Value,
 ) -> Result<Value> {
-    let mut asked = json!({
-        "operationId": "getOrder",
+    let paths = json!({ "/v1/orders/{order}": { "get": order("getOrder", operation) } });
+    of_paths(workshop, name, policy, paths)
+}
+
+/// The same, and another public operation that costs a million of any limit:
+/// `GET /v1/orders/{order}/history`.
+pub(crate) fn limited(workshop: &Workshop<'_>, name: &str, policy: Value) -> Result<Value> {
+    let public = || json!({ "security": [] });
+    let mut history = public();
+    merge(&mut history, json!({ "x-quota": { "cost": 1_000_000 } }));
+    let paths = json!({
+        "/v1/orders/{order}": { "get": order("getOrder", public()) },
+        "/v1/orders/{order}/history": { "get": order("getHistory", history) },
+    });
+    of_paths(workshop, name, policy, paths)
+}
+
+fn order(name: &str, more: Value) -> Value {
+    let mut operation = json!({
+        "operationId": name,
         "parameters": [{
             "name": "order", "in": "path", "required": true, "schema": { "type": "string" },
         }],
         "responses": { "200": { "description": "One order" } },
     });
-    merge(&mut asked, operation);
+    merge(&mut operation, more);
+    operation
+}
+
+fn of_paths(workshop: &Workshop<'_>, name: &str, policy: Value, paths: Value) -> Result<Value> {
     let openapi = json!({
         "openapi": "3.1.0",
         "info": { "title": "Bench", "version": "1" },
@@ -38,7 +60,7 @@ pub(crate) fn minimal(
             "token": { "type": "http", "scheme": "bearer" },
             "key": { "type": "apiKey", "in": "header", "name": "x-api-key" },
         }},
-        "paths": { "/v1/orders/{order}": { "get": asked } },
+        "paths": paths,
     });
     let mut whole = json!({ "openapi": "openapi.yaml" });
     merge(&mut whole, policy);

@@ -1,11 +1,9 @@
 //! The table of credentials and rules: what each adds to a request, in microseconds of
 //! Envoy's CPU time, beside what Envoy's own filter adds for the same.
 
-use std::ops::Sub;
-
-use super::{Row, by_round, cell, median, spread};
-use crate::tables::credentials::{CACHED, COLD, INTROSPECTED, NATIVE_CACHED, PUBLIC};
-use crate::tables::{ALONE, EMPTY};
+use super::{Row, added, adds, cell, median, spread, times};
+use crate::tables::credentials::{CACHED, COLD, INTROSPECTED, NATIVE_CACHED};
+use crate::tables::{ALONE, EMPTY, PUBLIC};
 
 /// Writes the table and what became of the goals. A difference is the median of the
 /// rounds' own differences, each against its neighbour of the same round; the spread is
@@ -24,12 +22,8 @@ pub(crate) fn table(rows: &[Row]) -> String {
     ]);
     for row in rows {
         let over = |name| median(&added(rows, row, name));
-        let wasm = |name| if is_native(row) { None } else { over(name) };
+        let wasm = |name| if row.is_native() { None } else { over(name) };
         let native = row.contestant.beside.and_then(|name| adds(rows, name));
-        // A multiple of next to nothing would be a number without a meaning.
-        let times = over(ALONE)
-            .zip(native.filter(|native| *native >= LEAST))
-            .map(|(own, native)| own / native);
         out.push_str(&line([
             row.contestant.title,
             &cell(median(&row.rates), 0),
@@ -39,7 +33,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
             &cell(wasm(EMPTY), 1),
             &cell(wasm(PUBLIC), 1),
             &cell(native, 1),
-            &cell(times, 2),
+            &cell(times(over(ALONE), native), 2),
         ]));
     }
     out.push_str(&goals(rows));
@@ -87,22 +81,8 @@ fn goals(rows: &[Row]) -> String {
     out
 }
 
-/// What a row costs over another, round by round.
-fn added(rows: &[Row], row: &Row, over: &str) -> Vec<f64> {
-    Row::named(rows, over).map_or_else(Vec::new, |base| by_round(&row.cpu, &base.cpu, f64::sub))
-}
-
-/// What the row of this name costs over Envoy alone.
-fn adds(rows: &[Row], name: &str) -> Option<f64> {
-    median(&added(rows, Row::named(rows, name)?, ALONE))
-}
-
 fn cpu(rows: &[Row], name: &str) -> Option<f64> {
     median(&Row::named(rows, name)?.cpu)
-}
-
-fn is_native(row: &Row) -> bool {
-    row.contestant.beside.is_none() && row.contestant.name != PUBLIC
 }
 
 fn line(cells: [&str; 9]) -> String {
@@ -121,6 +101,3 @@ fn line(cells: [&str; 9]) -> String {
         "{title:<27} {rate:>7} {cpu:>8} {alone:>11} {spread:>15} {empty:>11} {public:>12} {native:>12} {times:>7}\n"
     )
 }
-
-/// What a native filter must add, in microseconds, for a multiple of it to mean anything.
-const LEAST: f64 = 5.0;

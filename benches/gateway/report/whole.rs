@@ -1,15 +1,15 @@
 //! The main table: one line a configuration, every number from the same run.
 
 use std::ops::Div;
-use std::time::Duration;
 
-use super::{Row, by_round, cell, median, quantile, spread};
+use super::{Row, by_round, cell, median, spread};
 use crate::tables::{ALONE, EMPTY};
 
 /// Writes the table. A ratio is the median of the rounds' own ratios, each against
 /// its neighbour of the same round; the spread is the least and the greatest of them.
 /// `by CPU` is the same ratio of the CPU time a request costs, which other processes
-/// disturb less.
+/// disturb less. A latency is the median of each round's own quantile: a stall of the
+/// gateway's shows in every round, one of the machine's in few.
 pub(crate) fn table(rows: &[Row], arrivals: f64) -> String {
     let (alone, empty) = (Row::named(rows, ALONE), Row::named(rows, EMPTY));
     let mut out = line([
@@ -39,8 +39,8 @@ pub(crate) fn table(rows: &[Row], arrivals: f64) -> String {
             &cell(median(&of_empty), 2),
             &cell(median(&row.cpu), 1),
             &cell(median(&by_cpu), 2),
-            &cell(latency(&row.latencies, 0.5), 0),
-            &cell(latency(&row.latencies, 0.99), 0),
+            &cell(median(&row.latencies(0.5)), 0),
+            &cell(median(&row.latencies(0.99)), 0),
             &cell(row.rss, 0),
         ]));
     }
@@ -63,18 +63,4 @@ fn line(cells: [&str; 10]) -> String {
     format!(
         "{title:<26} {rate:>8} {of_alone:>9} {spread:>12} {of_empty:>9} {cpu:>8} {by_cpu:>7} {p50:>18} {p99:>8} {rss:>8}\n"
     )
-}
-
-/// The median over the rounds of each round's own quantile, in microseconds: a
-/// stall of the gateway's shows in every round, one of the machine's in few.
-fn latency(rounds: &[Vec<Duration>], share: f64) -> Option<f64> {
-    let each: Vec<f64> = rounds
-        .iter()
-        .filter_map(|round| {
-            let mut sorted: Vec<f64> = round.iter().map(|l| l.as_secs_f64() * 1e6).collect();
-            sorted.sort_by(f64::total_cmp);
-            quantile(&sorted, share)
-        })
-        .collect();
-    median(&each)
 }

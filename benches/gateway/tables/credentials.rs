@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{ALONE, EMPTY, alone, empty, filters, forged, open};
+use super::{ALONE, EMPTY, PUBLIC, alone, audited, empty, filters, forged, open};
 use crate::Result;
 use crate::authority::{GOOD, INTROSPECT};
 use crate::contestant::{Contestant, Gateway, Probe, Setup, Traffic, native, portcullis};
@@ -15,8 +15,6 @@ use crate::token::Algorithm::{self, EdDsa, Es256, Ps256, Rs256};
 use crate::token::{AUDIENCE, ISSUER};
 use crate::workshop::Workshop;
 
-/// Portcullis for an operation that asks for nothing.
-pub(crate) const PUBLIC: &str = "public";
 /// A token of RS256 never seen before.
 pub(crate) const COLD: &str = "rs256";
 /// A token that was verified before.
@@ -261,10 +259,7 @@ fn guarded(gateway: Gateway, good: &str, bad: &str) -> Setup {
 
 fn gate(workshop: &Workshop<'_>, name: &str, policy: Value, operation: Value) -> Result<Gateway> {
     let filter = portcullis::minimal(workshop, name, policy, operation)?;
-    Ok(Gateway {
-        audit: true,
-        ..filters(vec![filter])
-    })
+    Ok(audited(filter))
 }
 
 /// A thousand keys with their names.
