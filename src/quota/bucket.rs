@@ -1,7 +1,7 @@
 //! The token bucket, kept as one moment: when it will be full again (the generic cell
 //! rate algorithm, ITU-T I.371). A bucket that is full again is like a new one.
 
-use super::{Standing, State, Taken};
+use super::{SKEW_NS, Standing, State, Taken};
 use crate::time::Time;
 
 /// A bucket that fills with time.
@@ -26,8 +26,9 @@ impl Bucket {
             return Taken::No {
                 standing: self.standing(full_at - now.nanos()),
                 wait_ns: (cost <= self.burst).then(|| after - capacity),
-                // Else it would look empty until the clock has caught up.
-                state: (state.idle_at > latest).then(|| kept(latest)),
+                // Else it would look empty until the clock has caught up. A little ahead is
+                // what another worker took a moment later: that must not be forgotten.
+                state: (state.idle_at > latest.saturating_add(SKEW_NS)).then(|| kept(latest)),
             };
         }
         Taken::Yes {
@@ -148,8 +149,17 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_that_read_the_clock_earlier_gives_nothing_back() {
+        let Taken::Yes { state, .. } = BUCKET.take(&State::default(), 3, at(SKEW_NS)) else {
+            panic!("a new bucket is full");
+        };
+        let late = BUCKET.take(&state, 1, at(0));
+        assert!(matches!(late, Taken::No { state: None, .. }), "{late:?}");
+    }
+
+    #[test]
     fn a_clock_that_goes_back_costs_one_filling_at_most() {
-        let Taken::Yes { state, .. } = BUCKET.take(&State::default(), 3, at(1_000)) else {
+        let Taken::Yes { state, .. } = BUCKET.take(&State::default(), 3, at(SKEW_NS + 1)) else {
             panic!("a new bucket is full");
         };
         let Taken::No {

@@ -8,7 +8,7 @@
 
 use std::rc::Rc;
 
-use super::State;
+use super::{SKEW_NS, State};
 use crate::keyed;
 use crate::store::{Store, Version};
 use crate::time::Time;
@@ -157,7 +157,7 @@ impl<'a> Table<'a> {
 
     fn is_idle(&self, state: &State, now: Time) -> bool {
         let latest = now.nanos().saturating_add(self.size.horizon_ns);
-        state.idle_at <= now.nanos() || state.idle_at > latest
+        state.idle_at <= now.nanos() || state.idle_at > latest.saturating_add(SKEW_NS)
     }
 }
 
@@ -265,10 +265,24 @@ mod tests {
         let store = MemoryStore::default();
         let table = Table::new(&store, SIZE);
         for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
-            count(&table, name, 9_000, 10_000);
+            count(&table, name, SKEW_NS, SKEW_NS + 1_011);
         }
         assert_eq!(count(&table, "i", 10, 500), 1);
         assert_eq!(count(&table, "i", 10, 500), 2);
+    }
+
+    #[test]
+    fn a_worker_that_read_the_clock_earlier_evicts_nobody() {
+        let store = MemoryStore::default();
+        let table = Table::new(&store, SIZE);
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        for name in names {
+            count(&table, name, SKEW_NS, SKEW_NS + 1_000);
+        }
+        count(&table, "i", 10, 500);
+        for name in names {
+            assert_eq!(count(&table, name, SKEW_NS, SKEW_NS + 1_000), 2);
+        }
     }
 
     #[test]
