@@ -167,6 +167,11 @@ class Stand:
             raise Failure(f"the filter refused the policy:\n{self.last_words('envoy')}")
         return f'version_text: "{self.version}"' in stats
 
+    def under_way(self, count):
+        """Waits until the upstream has the heads of this many requests that have not ended."""
+        line = f"cluster.upstream.upstream_rq_active: {count}\n"
+        self.wait(f"{count} requests are under way", lambda: line in self.admin("/stats?filter=upstream_rq_active"))
+
     def spawn(self, name, arguments):
         log = open(self.work / f"{name}.log", "wb")
         self.processes[name] = subprocess.Popen(

@@ -26,6 +26,12 @@ class Stop:
     # Turns the partner's API key into the one that is sent.
     key: Optional[Callable] = None
     listener: str = "http"
+    # More header fields.
+    headers: Optional[dict] = None
+    # How often the same was asked before.
+    before: int = 0
+    # How many of it are under way meanwhile: their bodies come later.
+    held: int = 0
     # How often the request may be repeated until the status comes.
     tries: int = 1
     # Whether somebody else signed the token.
@@ -58,18 +64,29 @@ def walk(stand, page):
 
 def visit(stand, page, client, stop):
     token = stand.token(**stop.token) if stop.token else None
-    headers = {"x-api-key": stop.key(stand.partner_key)} if stop.key else None
+    headers = dict(stop.headers or {})
+    if stop.key:
+        headers["x-api-key"] = stop.key(stand.partner_key)
     if stop.forged:
         token = forge(token)
     page.request(curl(stop, client.origin), stop.token)
     if stop.listener == "https":
         page.note(f"connected with {client.tls_version()}")
+    request = (stop.method, stop.target, token, headers, stop.body)
+    for _ in range(stop.before):
+        early = client.ask(*request)
+        page.note(f"{early.status} {early.reason}")
+    held = [client.hold(*request) for _ in range(stop.held)]
+    if held:
+        stand.under_way(len(held))
     for _ in range(stop.tries):
-        answer = client.ask(stop.method, stop.target, token, headers, stop.body)
+        answer = client.ask(*request)
         if answer.status == stop.status:
             break
         if stop.tries > 1:
             page.note(f"{answer.status} {answer.reason}")
+    for end in held:
+        end()
     page.answer(answer)
     line = stand.audit(answer.request_id)
     page.explanation(stand.explain(line))
@@ -97,6 +114,7 @@ def curl(stop, origin):
         words.append('-H "authorization: Bearer $TOKEN"')
     if stop.key:
         words.append('-H "x-api-key: $KEY"')
+    words.extend(f"-H '{name}: {value}'" for name, value in (stop.headers or {}).items())
     if stop.body is not None:
         words.append(f"--json '{json.dumps(stop.body)}'")
     if "/.." in stop.target:
@@ -205,6 +223,51 @@ def plan():
         *("GET", "/v1/orders/..%2fstatus", 400, support),
     )
     yield Stop(
+        "How much is left",
+        "Both limits of the plan count at once, and every answer says how the client stands with them: "
+        "what each allows, what is left, and after how many seconds there is more.",
+        *("GET", "/v1/orders?limit=1", 200, {**support, "client": "storefront"}),
+        wrong=lambda answer, record: (
+            mentions(answer, "ratelimit-policy", '"burst";q=20', '"hourly";q=2000;w=3600')
+            or mentions(answer, "ratelimit", '"burst";r=19', '"hourly";r=1999')
+        ),
+    )
+    yield Stop(
+        "More than a partner has",
+        "The key's tier has a plan of its own: thirty a minute, three at once. Over that it is not refused, "
+        "but counted by the plan of everybody else.",
+        *("GET", "/v1/products?category=lamps", 200),
+        key=lambda key: key,
+        before=4,
+        wrong=lambda answer, record: counted(record, partners="shed", burst="allowed", hourly="allowed"),
+    )
+    yield Stop(
+        "Twelve a minute, and no more",
+        "A sliding window has no burst to regain: what was asked in the last minute counts. "
+        "`retry-after` says when enough of it will have faded.",
+        *("GET", "/v1/payments?limit=1", 429, {**books, "subject": "tess"}),
+        before=12,
+        wrong=lambda answer, record: mentions(answer, "retry-after", "") or counted(record, minute="refused"),
+    )
+    wanted = {"customer_id": "c-1002", "items": [{"sku": "RO-1001", "quantity": 2}]}
+    buyer = {"subject": "piet", "client": "till", "scope": "orders:write"}
+    yield Stop(
+        "Two at once, and a third",
+        "Two orders are under way, for their bodies have not come yet. They hold both places of this "
+        "caller, however long they take.",
+        *("POST", "/v1/orders", 429, buyer, wanted),
+        headers={"idempotency-key": "1f0c7f0e-3a52-4b0e-9a8e-0d3f6a1c5b21"},
+        held=2,
+        wrong=lambda answer, record: counted(record, burst="spared", parallel="refused"),
+    )
+    yield Stop(
+        "They have ended",
+        "What ends gives its place back.",
+        *("POST", "/v1/orders", 201, buyer, wanted),
+        headers={"idempotency-key": "1f0c7f0e-3a52-4b0e-9a8e-0d3f6a1c5b22"},
+        tries=20,
+    )
+    yield Stop(
         "Too many refunds",
         "The operation has `x-quota: strict`: one a second, three at once, for each client.",
         *("POST", "/v1/payments/pay-000003/refunds", 429, books, {"amount": {"amount": "5.00", "currency": "EUR"}}),
@@ -234,6 +297,12 @@ def names(record, field, wanted):
     """Why the record does not name whom it should."""
     found = record.get(field)
     return None if found == wanted else f"the record should have `{field}` {wanted}, not {found}"
+
+
+def counted(record, **outcomes):
+    """Why the record does not say of these limits what became of the request."""
+    found = {one["name"]: one["outcome"] for one in record.get("quota", {}).get("limits", [])}
+    return None if found == outcomes else f"the limits should be {outcomes}, not {found}"
 
 
 def unflagged(record):
