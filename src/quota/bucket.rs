@@ -16,19 +16,23 @@ pub struct Bucket {
 impl Bucket {
     pub(super) fn take(&self, state: &State, cost: u64, now: Time) -> Taken {
         // In the past, the bucket is full now. Further ahead than an empty bucket
-        // needs, the clock went backwards, and nobody shall wait for that.
+        // needs, the clock went backwards, and nobody shall wait for that. A little
+        // ahead is what another worker took a moment later: that must not be forgotten.
         let capacity = self.capacity_ns();
         let latest = now.nanos().saturating_add(capacity);
-        let full_at = state.idle_at.clamp(now.nanos(), latest);
+        let is_relic = state.idle_at > latest.saturating_add(SKEW_NS);
+        let full_at = match is_relic {
+            true => latest,
+            false => state.idle_at.max(now.nanos()),
+        };
         let price = self.interval_ns.saturating_mul(cost);
         let after = (full_at - now.nanos()).saturating_add(price);
         if after > capacity {
             return Taken::No {
                 standing: self.standing(full_at - now.nanos()),
                 wait_ns: (cost <= self.burst).then(|| after - capacity),
-                // Else it would look empty until the clock has caught up. A little ahead is
-                // what another worker took a moment later: that must not be forgotten.
-                state: (state.idle_at > latest.saturating_add(SKEW_NS)).then(|| kept(latest)),
+                // Else it would look empty until the clock has caught up.
+                state: is_relic.then(|| kept(latest)),
             };
         }
         Taken::Yes {
@@ -49,7 +53,7 @@ impl Bucket {
 
     /// `spent` is the time until it is full.
     fn standing(&self, spent: u64) -> Standing {
-        let left = (self.capacity_ns() - spent) / self.interval_ns.max(1);
+        let left = self.capacity_ns().saturating_sub(spent) / self.interval_ns.max(1);
         let with_one_more = self
             .capacity_ns()
             .saturating_sub(self.interval_ns.saturating_mul(left + 1));

@@ -48,6 +48,20 @@ impl Counts {
             .saturating_sub(self.place.saturating_mul(length_ns))
     }
 
+    /// What is to be kept in the place of a state that a clock which went back left far
+    /// ahead, and that nobody shall wait for.
+    pub(super) fn mended(&self, state: &State, length_ns: u64) -> Option<State> {
+        let [place, _] = state.words;
+        (place > self.place).then(|| self.keep(length_ns))
+    }
+
+    /// How long it is until the present stretch begins, if the clock went back.
+    pub(super) fn ahead_ns(&self, length_ns: u64, now: Time) -> u64 {
+        self.place
+            .saturating_mul(length_ns)
+            .saturating_sub(now.nanos())
+    }
+
     /// Takes out what was counted at a time, if it is still counted.
     pub(super) fn take_out(&mut self, cost: u64, length_ns: u64, counted_at: Time) {
         let place = counted_at.nanos() / length_ns.max(1);

@@ -26,7 +26,7 @@ impl InFlight {
             return Taken::No {
                 standing: self.standing(under_way),
                 wait_ns: None,
-                state: None,
+                state: counts.mended(state, self.longest_ns),
             };
         }
         counts.current += cost;

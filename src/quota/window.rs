@@ -23,15 +23,15 @@ impl Window {
         let elapsed = counts.elapsed_ns(self.length_ns, now);
         if !self.fits(&counts, elapsed, cost) {
             return Taken::No {
-                standing: self.standing(&counts, elapsed),
-                wait_ns: self.wait(&counts, elapsed, cost),
-                state: None,
+                standing: self.standing(&counts, now),
+                wait_ns: self.wait(&counts, now, cost),
+                state: counts.mended(state, self.length_ns),
             };
         }
         counts.current += cost;
         Taken::Yes {
             state: counts.keep(self.length_ns),
-            standing: self.standing(&counts, elapsed),
+            standing: self.standing(&counts, now),
         }
     }
 
@@ -57,7 +57,8 @@ impl Window {
         u128::from(units) * u128::from(self.length_ns)
     }
 
-    fn standing(&self, counts: &Counts, elapsed: u64) -> Standing {
+    fn standing(&self, counts: &Counts, now: Time) -> Standing {
+        let elapsed = counts.elapsed_ns(self.length_ns, now);
         let free = self
             .whole(self.quota)
             .saturating_sub(self.spent(counts, elapsed));
@@ -66,22 +67,26 @@ impl Window {
             quota: self.quota,
             left,
             next_ns: match left < self.quota {
-                true => self.wait(counts, elapsed, left + 1),
+                true => self.wait(counts, now, left + 1),
                 false => None,
             },
         }
     }
 
     /// Until so much fits, if nothing else is spent.
-    fn wait(&self, counts: &Counts, elapsed: u64, cost: u64) -> Option<u64> {
+    fn wait(&self, counts: &Counts, now: Time, cost: u64) -> Option<u64> {
         if cost > self.quota {
             return None;
         }
-        if let Some(free) = (self.quota - cost).checked_sub(counts.current) {
-            return Some(self.faded(counts.previous, free).saturating_sub(elapsed));
-        }
-        let rest = self.length_ns.saturating_sub(elapsed);
-        Some(rest.saturating_add(self.faded(counts.current, self.quota - cost)))
+        let elapsed = counts.elapsed_ns(self.length_ns, now);
+        let wait = match (self.quota - cost).checked_sub(counts.current) {
+            Some(free) => self.faded(counts.previous, free).saturating_sub(elapsed),
+            None => {
+                let rest = self.length_ns.saturating_sub(elapsed);
+                rest.saturating_add(self.faded(counts.current, self.quota - cost))
+            }
+        };
+        Some(wait.saturating_add(counts.ahead_ns(self.length_ns, now)))
     }
 
     /// How much of a window must have passed until the one before it counts for no more

@@ -15,6 +15,7 @@ mod events;
 mod keys;
 mod leases;
 mod paths;
+mod quota;
 mod rules;
 mod shop;
 #[path = "../cases/token.rs"]
