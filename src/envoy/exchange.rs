@@ -221,7 +221,7 @@ impl Exchange {
                 }
             },
             Step::Ask(question) => {
-                self.asking = self.worker.ask_service(&question);
+                self.asking = self.worker.ask_for(self.context, &question);
                 if let Some(call) = self.asking {
                     let asked = (self.context, self.itself.clone());
                     self.worker.asked.borrow_mut().insert(call, asked);

@@ -1,8 +1,8 @@
 //! Questions to the rate limit service.
 //!
-//! A request that waits for an answer asks by itself: should its client leave, the
-//! answer leaves with it. What is asked for in advance is for whoever comes next, so
-//! the root context asks for it.
+//! All of them are asked in the name of the root context, so that each call comes to an
+//! end. A call in a stream's name ends with the stream, and nobody is told: the SDK would
+//! keep its number for ever, and so clients that leave while they wait would make it grow.
 
 use super::exchange::Exchange;
 use super::host;
@@ -12,9 +12,17 @@ use crate::ratelimit::{Answer, Question};
 use crate::stage::quota;
 
 impl Worker {
-    /// Asks in the context that is being acted for; the call, unless there is no such
+    /// Asks for the context that is being acted for; the call, unless there is no such
     /// cluster.
-    pub(super) fn ask_service(&self, question: &Question) -> Option<u32> {
+    pub(super) fn ask_for(&self, context: u32, question: &Question) -> Option<u32> {
+        host::act_for(self.root);
+        let call = self.ask_service(question);
+        host::act_for(context);
+        call
+    }
+
+    /// Asks in the name of the root context, which must be acted for.
+    fn ask_service(&self, question: &Question) -> Option<u32> {
         let service = self.policy().quotas.service.as_ref()?;
         let call = host::ask(service, question);
         if call.is_none() {

@@ -18,6 +18,13 @@ pub(super) fn service(written: &source::Quotas, problems: &mut Problems) -> Opti
         );
     }
     let written = written.service.as_ref()?;
+    if written.cluster.len() > LONGEST_NAME {
+        problems.add(
+            "policy.quotas.service.cluster",
+            format!("has more than {LONGEST_NAME} bytes"),
+            "give the cluster a shorter name: Envoy is told it in a form that is no text any more",
+        );
+    }
     Some(Service {
         cluster: written.cluster.clone(),
         domain: Rc::from(written.domain.as_str()),
@@ -101,3 +108,68 @@ pub(super) fn asks_nobody(plan: &Plan, problems: &mut Problems) {
 
 /// The units of time that a rate limit service knows, in seconds.
 const WINDOWS_S: [u64; 4] = [1, 60, 3_600, 86_400];
+
+/// The lengths of a `GrpcService` with a longer name take more than seven bits.
+const LONGEST_NAME: usize = 120;
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::compile::tests::complaints;
+    use serde_json::{Value, json};
+
+    fn found(quotas: Value) -> Vec<String> {
+        complaints(|document| document["policy"]["quotas"] = quotas)
+    }
+
+    fn limit(change: Value) -> Value {
+        let mut limit =
+            json!({ "algorithm": "fixed_window", "requests": 9, "per": "1m", "shared": {} });
+        for (field, value) in change.as_object().unwrap() {
+            limit[field] = value.clone();
+        }
+        json!({ "slow": { "limits": { "m": limit } } })
+    }
+
+    #[test]
+    fn what_no_service_counts_is_a_problem() {
+        let service = json!({ "cluster": "ratelimit" });
+        let path = "policy.quotas.plans.slow.limits.m";
+        for (change, field) in [
+            (json!({ "algorithm": "sliding_window" }), "algorithm"),
+            (json!({ "shared": null }), "shared"),
+            (json!({ "per": "90s" }), "per"),
+            (json!({ "per": "1ms" }), "per"),
+            (
+                json!({ "shared": { "mode": { "leased": 5 } } }),
+                "shared.mode.leased",
+            ),
+        ] {
+            let plans = limit(change.clone());
+            let found = found(json!({ "service": service, "plans": plans }));
+            assert_eq!(found, [format!("{path}.{field}")], "{change}");
+        }
+    }
+
+    #[test]
+    fn a_shared_limit_needs_a_service_that_envoy_can_be_told() {
+        let plans = limit(json!({}));
+        assert_eq!(found(json!({ "plans": plans })), ["policy.quotas.service"]);
+        let cluster = "c".repeat(121);
+        assert_eq!(
+            found(json!({ "service": { "cluster": cluster }, "plans": plans })),
+            ["policy.quotas.service.cluster"]
+        );
+    }
+
+    #[test]
+    fn strangers_do_not_wait_for_the_service() {
+        let mut plans = limit(json!({ "key": "address" }));
+        plans["open"] = json!({ "limits": { "s": { "requests": 1, "per": "1s" } } });
+        let quotas = json!({
+            "service": { "cluster": "ratelimit" },
+            "before_authentication": "slow",
+            "plans": plans,
+        });
+        assert_eq!(found(quotas), ["policy.quotas.plans.slow.limits.m.shared"]);
+    }
+}
