@@ -11,6 +11,7 @@
 )]
 
 mod access;
+mod answers;
 mod events;
 mod keys;
 mod leases;
