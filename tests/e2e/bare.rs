@@ -1,7 +1,14 @@
 //! The harness itself, with an Envoy that has no filter in it: what fails here says
 //! nothing about the gateway, and what passes says that the other cases see real bytes.
 
-use crate::harness::{Answer, Ask, Gateway, Idp, Mode, Reply, Setup, Upstream, run};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::harness::{
+    Answer, Ask, Condition, Gateway, Idp, Mode, RateLimit, Reply, Setup, Tls, Upstream, eventually,
+    run,
+};
 
 #[test]
 fn a_bare_envoy_passes_everything_and_has_no_audit_record() {
@@ -62,3 +69,88 @@ fn the_identity_provider_gives_tokens_rotates_and_falls_over() {
         assert_eq!(idp.fetches().await, 5);
     });
 }
+
+#[test]
+fn the_rate_limit_service_counts_for_two_envoys_and_can_be_lost_and_found() {
+    const ALLOWED: u16 = 200;
+    const OVER: u16 = 429;
+    const UNASKED: u16 = 503;
+    run(async {
+        let upstream = Upstream::start().await;
+        let service = RateLimit::start("bare-limits", LIMITS).await;
+        let (one, two) = tokio::join!(
+            limited("bare-limited-1", &upstream, &service),
+            limited("bare-limited-2", &upstream, &service),
+        );
+        let status = async |gateway: &Gateway| gateway.ask(Ask::get("/")).await.status;
+        let becomes = async |expected| {
+            eventually("the service counts again", || async {
+                (status(&one).await == expected).then_some(())
+            })
+            .await;
+        };
+
+        assert_eq!(status(&one).await, ALLOWED);
+        assert_eq!(status(&two).await, ALLOWED);
+        assert_eq!(status(&one).await, ALLOWED);
+        assert_eq!(status(&two).await, OVER);
+        service
+            .wire
+            .turn(Condition::Slow(Duration::from_millis(50)));
+        assert_eq!(status(&one).await, OVER);
+        service.wire.turn(Condition::Stalled);
+        assert_eq!(status(&one).await, UNASKED);
+        service.wire.turn(Condition::Good);
+        becomes(OVER).await;
+        service.kill_service();
+        assert_eq!(status(&one).await, UNASKED);
+        service.start_service().await;
+        becomes(OVER).await;
+        service.kill_redis();
+        assert_eq!(status(&one).await, UNASKED);
+        service.start_redis().await;
+        // It has forgotten what it counted.
+        becomes(ALLOWED).await;
+    });
+}
+
+/// An Envoy whose own filter asks the service about everything.
+async fn limited(name: &'static str, upstream: &Upstream, service: &RateLimit) -> Gateway {
+    let filter = "type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3";
+    let everyone = json!({ "generic_key": { "descriptor_key": "who", "descriptor_value": "all" } });
+    Gateway::start(Setup {
+        ratelimit: Some(service.wire.address),
+        in_front: vec![json!({
+            "name": "envoy.filters.http.ratelimit",
+            "typed_config": {
+                "@type": format!("{filter}.RateLimit"),
+                "domain": "bare",
+                "timeout": "1s",
+                "failure_mode_deny": true,
+                "status_on_error": { "code": "ServiceUnavailable" },
+                "rate_limit_service": {
+                    "grpc_service": { "envoy_grpc": { "cluster_name": "ratelimit" } },
+                    "transport_api_version": "V3",
+                },
+            },
+        })],
+        tls: Tls {
+            manager: json!({ "route_config": { "typed_per_filter_config": {
+                "envoy.filters.http.ratelimit": {
+                    "@type": format!("{filter}.RateLimitPerRoute"),
+                    "rate_limits": [{ "actions": [everyone] }],
+                },
+            } } }),
+            ..Tls::default()
+        },
+        ..Setup::bare(name, upstream.address, upstream.address)
+    })
+    .await
+}
+
+/// A window that no run sees the end of.
+const LIMITS: &str = "
+domain: bare
+descriptors:
+  - { key: who, value: all, rate_limit: { unit: year, requests_per_unit: 3 } }
+";

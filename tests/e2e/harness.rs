@@ -11,8 +11,10 @@ mod idp;
 mod load;
 mod process;
 mod proxy;
+mod ratelimit;
 pub(crate) mod raw;
 mod upstream;
+mod wire;
 
 use std::cell::RefCell;
 use std::fs;
@@ -29,7 +31,9 @@ pub(crate) use gateway::{Gateway, Setup, Tls, Update};
 pub(crate) use idp::{Idp, Mode};
 pub(crate) use load::{Load, Pace, Sample};
 pub(crate) use proxy::{Certificates, Door, Proxy};
+pub(crate) use ratelimit::RateLimit;
 pub(crate) use upstream::{Gate, Reply, Upstream};
+pub(crate) use wire::Condition;
 
 /// How long anything may take before a test calls it stuck. Generous: the machine
 /// may be busy, and a test that passes never waits for it.

@@ -9,10 +9,15 @@ use std::path::Path;
 use portcullis::policy::openapi;
 use serde_json::{Map, Value, json};
 
-use super::gateway::{Tls, merge};
+use super::gateway::{Setup, Tls, merge};
 
 /// The part that is fixed for an Envoy's life.
-pub(super) fn bootstrap(directory: &Path, upstream: SocketAddr, idp: SocketAddr) -> Value {
+pub(super) fn bootstrap(setup: &Setup, directory: &Path) -> Value {
+    let mut clusters = vec![
+        cluster("upstream", setup.upstream),
+        cluster("idp", setup.idp),
+    ];
+    clusters.extend(setup.ratelimit.map(|address| grpc("ratelimit", address)));
     json!({
         "node": { "id": "e2e", "cluster": "e2e" },
         // Metrics are labelled as the example labels them.
@@ -25,9 +30,7 @@ pub(super) fn bootstrap(directory: &Path, upstream: SocketAddr, idp: SocketAddr)
                 "resource_api_version": "V3",
             },
         },
-        "static_resources": {
-            "clusters": [cluster("upstream", upstream), cluster("idp", idp)],
-        },
+        "static_resources": { "clusters": clusters },
     })
 }
 
@@ -207,6 +210,15 @@ fn example() -> Value {
         .iter()
         .fold(EXAMPLE.to_owned(), |text, blank| text.replace(blank, "0"));
     openapi::read(&filled).unwrap()
+}
+
+/// A cluster that speaks HTTP/2, as gRPC wants it.
+fn grpc(name: &str, address: SocketAddr) -> Value {
+    let mut cluster = cluster(name, address);
+    let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    cluster["typed_extension_protocol_options"][options]["explicit_http_config"] =
+        json!({ "http2_protocol_options": {} });
+    cluster
 }
 
 /// An address as Envoy writes it.

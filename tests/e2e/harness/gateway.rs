@@ -26,6 +26,8 @@ pub(crate) struct Setup {
     pub(crate) upstream: SocketAddr,
     /// What the cluster `idp` is.
     pub(crate) idp: SocketAddr,
+    /// What the cluster `ratelimit` is, if there is one; it speaks gRPC.
+    pub(crate) ratelimit: Option<SocketAddr>,
     /// Worker threads, hence VMs of the filter.
     pub(crate) workers: u32,
     /// Filters in front of the gateway's.
@@ -58,6 +60,7 @@ impl Setup {
             openapi: "",
             upstream,
             idp,
+            ratelimit: None,
             workers: 2,
             in_front: Vec::new(),
             capabilities: None,
@@ -109,7 +112,7 @@ impl Gateway {
             environment: setup.environment,
         });
         write_listener(&directory, 1, filter, &setup.in_front, &setup.tls);
-        let mut bootstrap = bootstrap::bootstrap(&directory, setup.upstream, setup.idp);
+        let mut bootstrap = bootstrap::bootstrap(&setup, &directory);
         if let Some(tls) = &setup.tls.upstream {
             bootstrap["static_resources"]["clusters"][0]["transport_socket"] = tls.clone();
         }

@@ -4,6 +4,8 @@
 //! never dropped, and a test run can be killed. So each child is tied to a pipe that
 //! only this process holds: when the pipe closes, for whatever reason, it dies.
 
+use std::fs::File;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 /// A child process that dies with this value and with this process.
@@ -22,13 +24,30 @@ impl Process {
 
     /// Starts a program that does not care about its standard input, on a leash.
     pub(crate) fn leashed(program: &Command) -> Self {
+        Self::on_leash(program, Stdio::null(), Stdio::inherit())
+    }
+
+    /// The same for a program that logs to its output, which is added to this file.
+    pub(crate) fn logged(program: &Command, log: &Path) -> Self {
+        let mut options = File::options();
+        let file = options.create(true).append(true).open(log).unwrap();
+        let output = file.try_clone().unwrap();
+        Self::on_leash(program, output.into(), file.into())
+    }
+
+    fn on_leash(program: &Command, stdout: Stdio, stderr: Stdio) -> Self {
         let mut leash = Command::new("sh");
         leash
             .args(["-c", LEASH, "leash"])
             .arg(program.get_program())
             .args(program.get_args())
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit());
+            .stdout(stdout)
+            .stderr(stderr);
+        for (name, value) in program.get_envs() {
+            if let Some(value) = value {
+                leash.env(name, value);
+            }
+        }
         Self::spawn(leash)
     }
 
