@@ -27,7 +27,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
 
 pub(crate) use client::{Answer, Ask, Http2};
-pub(crate) use gateway::{Gateway, Setup, Tls, Update};
+pub(crate) use gateway::{Gateway, Setup, Tls, Update, service_configuration};
 pub(crate) use idp::{Idp, Mode};
 pub(crate) use load::{Load, Pace, Sample};
 pub(crate) use proxy::{Certificates, Door, Proxy};

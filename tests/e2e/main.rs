@@ -39,6 +39,7 @@ mod network;
 mod objects;
 mod plans;
 mod quota;
+mod quota_shared;
 mod refusals;
 mod reload;
 mod revocation;

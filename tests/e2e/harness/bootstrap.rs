@@ -13,11 +13,6 @@ use super::gateway::{Setup, Tls, merge};
 
 /// The part that is fixed for an Envoy's life.
 pub(super) fn bootstrap(setup: &Setup, directory: &Path) -> Value {
-    let mut clusters = vec![
-        cluster("upstream", setup.upstream),
-        cluster("idp", setup.idp),
-    ];
-    clusters.extend(setup.ratelimit.map(|address| grpc("ratelimit", address)));
     json!({
         "node": { "id": "e2e", "cluster": "e2e" },
         // Metrics are labelled as the example labels them.
@@ -30,7 +25,13 @@ pub(super) fn bootstrap(setup: &Setup, directory: &Path) -> Value {
                 "resource_api_version": "V3",
             },
         },
-        "static_resources": { "clusters": clusters },
+        "static_resources": {
+            "clusters": [
+                cluster("upstream", setup.upstream),
+                cluster("idp", setup.idp),
+                grpc("ratelimit", setup.ratelimit),
+            ],
+        },
     })
 }
 
@@ -212,9 +213,13 @@ fn example() -> Value {
     openapi::read(&filled).unwrap()
 }
 
-/// A cluster that speaks HTTP/2, as gRPC wants it.
-fn grpc(name: &str, address: SocketAddr) -> Value {
-    let mut cluster = cluster(name, address);
+/// A cluster that speaks HTTP/2, as gRPC wants it, and may have nobody in it.
+fn grpc(name: &str, address: Option<SocketAddr>) -> Value {
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut cluster = cluster(name, address.unwrap_or(nowhere));
+    if address.is_none() {
+        cluster["load_assignment"]["endpoints"] = json!([]);
+    }
     let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
     cluster["typed_extension_protocol_options"][options]["explicit_http_config"] =
         json!({ "http2_protocol_options": {} });

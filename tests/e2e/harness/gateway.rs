@@ -26,7 +26,7 @@ pub(crate) struct Setup {
     pub(crate) upstream: SocketAddr,
     /// What the cluster `idp` is.
     pub(crate) idp: SocketAddr,
-    /// What the cluster `ratelimit` is, if there is one; it speaks gRPC.
+    /// Who is in the cluster `ratelimit`, if anyone; it speaks gRPC.
     pub(crate) ratelimit: Option<SocketAddr>,
     /// Worker threads, hence VMs of the filter.
     pub(crate) workers: u32,
@@ -270,6 +270,15 @@ impl Gateway {
         let listeners = Ask::get("/listeners").send(self.admin).await.text();
         listeners.trim().strip_prefix("door::")?.parse().ok()
     }
+}
+
+/// The rate limit service's configuration that matches a policy, by the command.
+pub(crate) fn service_configuration(name: &str, policy: &str, openapi: &str) -> String {
+    let directory = fresh_directory(name);
+    fs::write(directory.join("openapi.yaml"), openapi).unwrap();
+    fs::write(directory.join("policy.yaml"), policy).unwrap();
+    portcullis(&directory, &["ratelimit", "policy.yaml"])
+        .unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 fn compile(directory: &Path, policy: &str) -> Result<String, String> {
