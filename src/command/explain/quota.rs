@@ -67,16 +67,19 @@ fn reached<'p>(place: usize, plan: &Plan, plans: &'p [Plan]) -> Vec<&'p Plan> {
         .collect()
 }
 
+/// What a limit counts apart.
+pub(super) fn apart(key: &[KeyPart]) -> String {
+    if key.is_empty() {
+        return "for all together".into();
+    }
+    let parts: Vec<String> = key.iter().map(counted).collect();
+    format!("for each {}", parts.join(" and "))
+}
+
 fn limits(plan: &Plan, policy: &Policy, sentences: &mut Vec<String>) {
     for limit in &plan.limits {
         let mut said = format!("limit `{}`: {}", limit.full_name, allowed(limit));
-        said.push_str(&match limit.key.as_slice() {
-            [] => ", for all together".to_owned(),
-            parts => {
-                let parts: Vec<String> = parts.iter().map(counted).collect();
-                format!(", for each {}", parts.join(" and "))
-            }
-        });
+        said.push_str(&format!(", {}", apart(&limit.key)));
         match limit.cost {
             Cost::Operation | Cost::Fixed(1) => {}
             Cost::Fixed(units) => said.push_str(&format!("; a call takes {units}")),
@@ -121,8 +124,7 @@ fn allowed(limit: &Limit) -> String {
     }
 }
 
-/// What a part of a key is, in a word.
-pub(super) fn counted(part: &KeyPart) -> String {
+fn counted(part: &KeyPart) -> String {
     match part {
         KeyPart::Network(prefixes) if (prefixes.ipv4, prefixes.ipv6) == (32, 64) => {
             "address".into()

@@ -1,8 +1,8 @@
 //! How a caller stood with its limits, in words.
 
-use super::quota::counted;
+use super::quota::apart;
 use crate::policy::Policy;
-use crate::policy::quota::{KeyPart, Limit};
+use crate::policy::quota::Limit;
 use crate::trail::{self, Quota};
 
 /// One line for the plan, and one for each limit. What a limit counts by is known only
@@ -16,7 +16,7 @@ pub(super) fn sentences(quota: &Quota, policy: Option<&Policy>) -> Vec<String> {
     lines.extend(quota.limits.iter().map(|limit| {
         let plan = limit.plan.as_deref().unwrap_or(&quota.plan);
         let counted = policy.and_then(|policy| find(policy, plan, &limit.name));
-        let by = counted.map_or(String::new(), |limit| format!(" by {}", key(&limit.key)));
+        let by = counted.map_or(String::new(), |limit| format!(", {}", apart(&limit.key)));
         let other = match &limit.plan {
             Some(plan) => format!(" of plan `{plan}`"),
             None => String::new(),
@@ -46,6 +46,9 @@ fn standing(limit: &trail::Limit) -> String {
         "refused" => Some("over it, hence refused".into()),
         "observed" => Some("over it, which is only observed".into()),
         "shed" => Some("over it, hence handed to the next plan".into()),
+        "failed_open" => Some("not counted, since the service did not answer".into()),
+        "failed_closed" => Some("refused, since the service did not answer".into()),
+        "failed_local" => Some("counted here, since the service did not answer".into()),
         other => Some(other.to_owned()),
     });
     parts.join(", ")
@@ -55,14 +58,6 @@ fn find<'p>(policy: &'p Policy, plan: &str, limit: &str) -> Option<&'p Limit> {
     let plans = &policy.quotas.plans;
     let plan = plans.iter().find(|known| *known.name == *plan)?;
     plan.limits.iter().find(|known| *known.name == *limit)
-}
-
-fn key(parts: &[KeyPart]) -> String {
-    let words: Vec<String> = parts.iter().map(counted).collect();
-    match words.is_empty() {
-        true => "nothing, one count for all".into(),
-        false => words.join(" and "),
-    }
 }
 
 #[cfg(test)]
