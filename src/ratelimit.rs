@@ -69,7 +69,7 @@ impl Question {
                 descriptor.message(1, &entry);
             }
             // A service that does not know of costs by descriptor takes that of the
-            // request, so both are there; different ones are asked for one by one.
+            // request, so both are there.
             let mut units = Message::default();
             units.number(1, hit.units);
             descriptor.message(3, &units);
