@@ -8,6 +8,8 @@ use proptest::prelude::*;
 const GOOD: &[u8] = b"\x08\x02\x12\x12\x08\x02\x12\x04\x08\x0a\x10\x01\x22\x08\x08\x01\x10\x80\xca\xb5\xee\x01\x12\x02\x08\x01";
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn any_bytes_are_read(bytes in vec(any::<u8>(), 0..200)) {
         let _ = Answer::decode(&bytes);

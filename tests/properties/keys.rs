@@ -16,6 +16,8 @@ use serde_json::{Value as Json, json};
 use crate::shop::{self, Parts};
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     /// Two values have one key when they are the same text, number or truth value, and
     /// only then.
     #[test]

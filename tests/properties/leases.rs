@@ -199,7 +199,7 @@ fn end(now: u64) -> u64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// What passes in a window after the last answer of the one before has come was given
     /// in this window, and the service gives no more than the limit.

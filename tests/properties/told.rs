@@ -8,6 +8,8 @@ use portcullis::time::Time;
 use proptest::prelude::*;
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn a_client_that_waits_as_told_is_not_refused(
         algorithm in algorithms(),
