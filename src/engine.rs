@@ -74,7 +74,8 @@ pub enum Event<'a> {
 pub struct Ended {
     /// The status that the client got; `None`: none was sent.
     pub status: Option<u16>,
-    /// From the first byte that the upstream got to the first that it sent, in nanoseconds.
+    /// From when the upstream could have all of the request to the head of its response,
+    /// or to the end if none came, in nanoseconds.
     pub upstream_ns: Option<u64>,
 }
 

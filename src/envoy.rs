@@ -14,5 +14,6 @@ mod metrics;
 mod root;
 mod shared;
 mod sharing;
+mod upstream;
 mod waiting;
 mod worker;

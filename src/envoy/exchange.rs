@@ -5,6 +5,7 @@ use std::rc::{Rc, Weak};
 
 use proxy_wasm::types::{Action, BufferType, MapType};
 
+use super::upstream::Upstream;
 use super::waiting::Waiting;
 use super::worker::{Answer, Worker};
 use super::{certificate, host};
@@ -26,6 +27,7 @@ pub(super) struct Exchange {
     undecided_since: Option<Time>,
     /// The last byte of the request's body is in Envoy.
     request_complete: bool,
+    upstream: Upstream,
     /// The call to the rate limit service that is under way.
     asking: Option<u32>,
     itself: Weak<RefCell<Exchange>>,
@@ -42,6 +44,7 @@ impl Exchange {
                 trail: Trail::default(),
                 undecided_since: None,
                 request_complete: false,
+                upstream: Upstream::default(),
                 asking: None,
                 itself: itself.clone(),
             })
@@ -51,6 +54,9 @@ impl Exchange {
     /// The request's head arrived.
     pub(super) fn request_head(&mut self, end_of_stream: bool) -> Action {
         self.undecided_since = Some(host::now());
+        if end_of_stream {
+            self.upstream.whole();
+        }
         let address = host::property(&["source", "address"]);
         let address =
             address.and_then(|address| parse_address(std::str::from_utf8(&address).ok()?));
@@ -66,6 +72,9 @@ impl Exchange {
     /// More of the request's body arrived; `complete` when nothing follows but
     /// perhaps trailers.
     pub(super) fn request_body(&mut self, complete: bool) -> Action {
+        if complete {
+            self.upstream.whole();
+        }
         if matches!(self.flow, Flow::Passing | Flow::Announcing) {
             return Action::Continue;
         }
@@ -84,6 +93,9 @@ impl Exchange {
 
     /// The response's head arrived.
     pub(super) fn response_head(&mut self, end_of_stream: bool) -> Action {
+        if self.is_watched() {
+            self.upstream.answered();
+        }
         if self.flow.is_settled() {
             return Action::Continue;
         }
@@ -151,12 +163,13 @@ impl Exchange {
         let status = host::number(&["response", "code"])
             .and_then(|code| u16::try_from(code).ok())
             .filter(|code| *code != 0);
-        let watched = !self.trail.account.watched.is_empty();
+        let took = match self.is_watched() {
+            true => self.upstream.took(),
+            false => None,
+        };
         let (flow, _) = self.step(Event::Ended(Ended {
             status,
-            upstream_ns: watched
-                .then(|| host::number(&["response", "backend_latency"]))
-                .flatten(),
+            upstream_ns: took.and_then(|took| u64::try_from(took.as_nanos()).ok()),
         }));
         self.flow = flow;
         self.worker.metrics.count(&self.trail);
@@ -201,7 +214,9 @@ impl Exchange {
         if matches!(step, Step::Continue(_) | Step::Reply(_))
             && let Some(since) = self.undecided_since.take()
         {
-            self.worker.metrics.decided(host::now().since(since));
+            let now = host::now();
+            self.worker.metrics.decided(now.since(since));
+            self.upstream.released(now);
         }
         match step {
             Step::Continue(edits) => {
@@ -241,6 +256,11 @@ impl Exchange {
                 Action::Pause
             }
         }
+    }
+
+    /// Whether limits look at how the upstream does.
+    fn is_watched(&self) -> bool {
+        !self.trail.account.watched.is_empty()
     }
 
     /// No answer is awaited any more.

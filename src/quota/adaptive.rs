@@ -3,7 +3,9 @@
 //! decrease; RFC 5681 §3.1 has the same idea).
 //!
 //! Answers are counted in windows, and a window is judged once, by whoever counts the
-//! first answer of the next. The share of the last window holds in this one.
+//! first answer of the next. The share of the last window holds in this one. Between the
+//! threshold and half of it, and where few answers came and those were bad, it stays as
+//! it is: else it would swing.
 
 use super::State;
 use super::share::Share;
@@ -76,11 +78,13 @@ impl Adaptive {
             None | Some(0) => return (known, None),
             Some(passed) => passed,
         };
-        let too_bad = known.answers >= self.at_least
-            && known.bad * 1_000 > self.bad_thousandths * known.answers;
-        let (share, well) = match too_bad {
-            true => (known.share.in_thousandths() / 2, passed - 1),
-            false => (known.share.in_thousandths(), passed),
+        let exceeds = |bad: u64| bad * 1_000 > self.bad_thousandths * known.answers;
+        let (share, well) = match (exceeds(known.bad), exceeds(known.bad * 2)) {
+            (true, _) if known.answers >= self.at_least => {
+                (known.share.in_thousandths() / 2, passed - 1)
+            }
+            (_, true) => (known.share.in_thousandths(), passed - 1),
+            (_, false) => (known.share.in_thousandths(), passed),
         };
         let floor = self.floor.in_thousandths();
         let lost = Share::WHOLE.in_thousandths() - floor;
@@ -214,6 +218,16 @@ mod tests {
         for (bad, answers) in [(9, 9), (2, 10), (0, 100)] {
             let (state, _) = window(State::default(), bad, answers, at(0));
             assert_eq!(adaptive().share(&state, at(1)), Share::WHOLE, "{bad}");
+        }
+    }
+
+    #[test]
+    fn between_well_and_bad_nothing_changes() {
+        let (tight, _) = window(State::default(), 10, 10, at(0));
+        for (bad, answers, share) in [(3, 10, 250), (2, 10, 500), (1, 10, 590), (1, 1, 500)] {
+            let (state, _) = window(tight, bad, answers, at(1));
+            let judged = adaptive().share(&state, at(2)).in_thousandths();
+            assert_eq!(judged, share, "{bad} of {answers}");
         }
     }
 

@@ -30,13 +30,21 @@ impl Share {
         let share = u128::from(number) * u128::from(self.0) / 1_000;
         u64::try_from(share).unwrap_or(number).max(1)
     }
+
+    /// A time that is longer by as much as the share is less.
+    fn slowed(self, interval_ns: u64) -> u64 {
+        let slowed = u128::from(interval_ns) * 1_000 / u128::from(self.0.max(1));
+        let slowed = u64::try_from(slowed).unwrap_or(u64::MAX);
+        slowed.min(LONGEST_NS.max(interval_ns))
+    }
 }
 
 impl Algorithm {
     /// The same with a share of what it allows: less at once, and less by time.
     ///
-    /// A bucket's time to fill stays what it was, so what is spent stays spent in the
-    /// same proportion, and nobody gains by a change of the share.
+    /// A bucket takes no less time to fill than before, so what is spent stays spent in
+    /// the same proportion, and nobody gains by a change of the share. Where its burst
+    /// cannot shrink by the share, since there is always one unit, its rate does.
     pub fn at(&self, share: Share) -> Algorithm {
         if share == Share::WHOLE {
             return *self;
@@ -45,7 +53,9 @@ impl Algorithm {
             Algorithm::TokenBucket(bucket) => {
                 let burst = share.of(bucket.burst);
                 Algorithm::TokenBucket(Bucket {
-                    interval_ns: (bucket.capacity_ns() / burst).max(1),
+                    interval_ns: share
+                        .slowed(bucket.interval_ns)
+                        .max(bucket.capacity_ns().div_ceil(burst)),
                     burst,
                 })
             }
@@ -60,6 +70,9 @@ impl Algorithm {
         }
     }
 }
+
+/// A hundred years: later on times would reach their end, where nothing is refused.
+const LONGEST_NS: u64 = 100 * 365 * 24 * 3_600_000_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -93,6 +106,56 @@ mod tests {
         let later = Time::from_nanos(1_000_000 + 500);
         assert_eq!(left(half, &state, later), 25);
         assert_eq!(left(BUCKET, &state, later), 50);
+    }
+
+    #[test]
+    fn the_rate_of_a_bucket_tightens_whatever_its_burst() {
+        for burst in [1, 3, 7] {
+            let bucket = Algorithm::TokenBucket(Bucket {
+                interval_ns: 1_000,
+                burst,
+            });
+            let half = bucket.at(Share::thousandths(500));
+            let mut state = State::default();
+            let mut given = 0;
+            for tick in 0..100 {
+                let now = Time::from_nanos(1_000_000 + 1_000 * tick);
+                if let Taken::Yes { state: next, .. } = half.take(&state, 1, now) {
+                    state = next;
+                    given += 1;
+                }
+            }
+            assert!((30..=50 + burst / 2).contains(&given), "{burst}: {given}");
+        }
+    }
+
+    #[test]
+    fn whoever_is_out_of_units_gains_none_by_changes() {
+        let now = Time::from_nanos(1_000_000_000);
+        for burst in 1..=40 {
+            let bucket = Algorithm::TokenBucket(Bucket {
+                interval_ns: 1_001,
+                burst,
+            });
+            let mut state = State::default();
+            let mut given = 0;
+            for share in [1_000, 500, 100, 333, 999, 1, 750, 1_000] {
+                let tightened = bucket.at(Share::thousandths(share));
+                loop {
+                    match tightened.take(&state, 1, now) {
+                        Taken::Yes { state: next, .. } => {
+                            state = next;
+                            given += 1;
+                        }
+                        Taken::No { state: mended, .. } => {
+                            assert_eq!(mended, None, "{burst} {share}: a debt was forgiven");
+                            break;
+                        }
+                    }
+                }
+            }
+            assert_eq!(given, burst);
+        }
     }
 
     #[test]

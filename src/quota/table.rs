@@ -57,6 +57,28 @@ impl Owner {
 }
 
 impl Owner {
+    /// A state as it is if it bears this owner's mark, and a new one otherwise: in a
+    /// crowd it is somebody else's. For what nobody may share, since it accuses.
+    pub fn own(&self, state: State) -> State {
+        match state.words == self.words() {
+            true => state,
+            false => State::default(),
+        }
+    }
+
+    /// A state that bears this owner's mark in place of words.
+    pub fn mark(&self, state: State) -> State {
+        State {
+            words: self.words(),
+            ..state
+        }
+    }
+
+    fn words(&self) -> [u64; 2] {
+        let (first, second) = self.tag.split_at(8);
+        [first, second].map(|half| u64::from_le_bytes(array(half)))
+    }
+
     /// Another owner, for what else is counted of the same key.
     pub fn aside(&self) -> Owner {
         Owner {
@@ -258,6 +280,19 @@ mod tests {
         // Idle ones are taken over, and are as new.
         assert_eq!(count(&table, "j", 500, 900), 1);
         assert_eq!(count(&table, "j", 500, 900), 2);
+    }
+
+    #[test]
+    fn what_bears_a_mark_is_nobody_elses_in_a_crowd() {
+        let state = State {
+            idle_at: 500,
+            words: [0; 2],
+        };
+        let (one, other) = (owner("a"), owner("b"));
+        let marked = one.mark(state);
+        assert_eq!(one.own(marked), marked);
+        assert_eq!(other.own(marked), State::default());
+        assert_eq!(one.own(state), State::default());
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::policy::problem::Problems;
 use crate::policy::quota::{Cost, Limit, Over, Plan, Quotas};
 use crate::policy::source::{self, CostBy, Source, Span};
 use crate::quota::fields::Announce;
+use crate::quota::share::Share;
 use crate::quota::table::Size;
 use crate::quota::{Algorithm, Bucket, InFlight, Window};
 use crate::rule::Expression;
@@ -50,7 +51,14 @@ pub(super) fn quotas(
     let limits = plans.iter().flat_map(|plan| &plan.limits);
     let horizons = limits.map(|limit| {
         let adaptive = limit.adaptive.map_or(0, |adaptive| adaptive.horizon_ns());
-        limit.algorithm.horizon_ns().max(adaptive)
+        let floors = [
+            limit.adaptive.map(|adaptive| adaptive.floor),
+            suspicion.map(|suspicion| suspicion.floor),
+        ];
+        let least = floors.into_iter().flatten().min();
+        let tightest = limit.algorithm.at(least.unwrap_or(Share::WHOLE));
+        let longest = limit.algorithm.horizon_ns().max(tightest.horizon_ns());
+        longest.max(adaptive)
     });
     Quotas {
         default,

@@ -11,7 +11,7 @@ use crate::quota::adaptive::{Adaptive, Change as Shift};
 use crate::quota::share::Share;
 use crate::quota::table::{Change, Owner, Table};
 use crate::stage::lockout;
-use crate::trail::{Stage, Trail};
+use crate::trail::{Decision, Stage, Trail};
 
 impl Request<'_> {
     /// How much of its limits the caller has.
@@ -23,7 +23,8 @@ impl Request<'_> {
         let identity = self.caller.identity();
         let pseudonym = identity.map(|identity| identity.pseudonym.as_str());
         let owner = suspect(pseudonym, self.screened.address(), self.world);
-        suspicion.share(&table.read(&owner, self.world.now), self.world.now)
+        let state = owner.own(table.read(&owner, self.world.now));
+        suspicion.share(&state, self.world.now)
     }
 
     /// How much of a limit holds for all.
@@ -48,11 +49,16 @@ impl Request<'_> {
 
 /// Draws the consequences of how an exchange ended.
 pub(super) fn learn(ended: Ended, world: &World, trail: &mut Trail) {
-    if trail.is_admitted()
-        && let Some(status) = ended.status
-    {
+    // What the gateway withholds is no answer of the upstream's.
+    if trail.decision().0 == Decision::Allow {
         for watched in std::mem::take(&mut trail.account.watched) {
-            let is_bad = status >= 500 || is_slow(&watched.adaptive, ended);
+            let is_slow = is_slow(&watched.adaptive, ended);
+            let is_bad = match ended.status {
+                Some(status) => status >= 500 || is_slow,
+                None if is_slow => true,
+                // A client that leaves at once says nothing of the upstream.
+                None => continue,
+            };
             if let Some(shift) = count(&watched, is_bad, world) {
                 trail.pass(Stage::Quota, told(&watched.limit, shift));
             }
@@ -104,8 +110,9 @@ fn suspect_of(world: &World, trail: &mut Trail) {
     let owner = suspect(subject, trail.address, world);
     let table = Table::new(world.store, world.policy.quotas.size);
     let share = table.update(&owner, world.now, |state| {
-        let before = suspicion.share(state, world.now);
-        let state = suspicion.remember(state, world.now);
+        let state = owner.own(*state);
+        let before = suspicion.share(&state, world.now);
+        let state = owner.mark(suspicion.remember(&state, world.now));
         let after = suspicion.share(&state, world.now);
         Change::Write(state, (before, after))
     });
@@ -136,9 +143,11 @@ fn told(limit: &str, shift: Shift) -> String {
     }
 }
 
-/// Whose state tells how the upstream does.
+/// Whose state tells how the upstream does. It is no owner of the limit's: when slots are
+/// short, it must not be counted together with them.
 fn health(limit: &Limit, world: &World) -> Owner {
-    Owner::new(&limit.full_name, &[b"adaptive"], world.secret)
+    let name = Rc::from(format!("adaptive/{}", limit.full_name));
+    Owner::new(&name, &[], world.secret)
 }
 
 /// Whose state tells what somebody has done.
