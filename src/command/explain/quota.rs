@@ -6,6 +6,7 @@ use super::sharing;
 use crate::policy::quota::{Cost, KeyPart, Limit, Over, Plan};
 use crate::policy::{Operation, Policy};
 use crate::quota::Algorithm;
+use crate::quota::adaptive::Adaptive;
 
 /// What holds before anybody knows who calls.
 pub(super) fn approach(policy: &Policy, sentences: &mut Vec<String>) {
@@ -41,6 +42,7 @@ pub(super) fn sentences(operation: &Operation, policy: &Policy, sentences: &mut 
     for plan in reached(place, plan, plans) {
         limits(plan, policy, sentences);
     }
+    sentences.extend(suspicion(policy));
 }
 
 /// A plan, those of its tiers, and all that they hand requests over to, each once.
@@ -101,8 +103,41 @@ fn limits(plan: &Plan, policy: &Policy, sentences: &mut Vec<String>) {
         if let (Some(shared), Some(service)) = (&limit.shared, &policy.quotas.service) {
             said.push_str(&sharing::sentence(shared, service));
         }
+        said.extend(limit.adaptive.as_ref().map(yielding));
         sentences.push(said);
     }
+}
+
+/// When a limit gives way to the upstream.
+fn yielding(adaptive: &Adaptive) -> String {
+    let slow = adaptive.slower_than_ns.map_or(String::new(), |most| {
+        format!(" or take longer than {:?}", Duration::from_nanos(most))
+    });
+    format!(
+        "; while more than {} % of the answers in {:?} fail{slow} it is halved, down to {} %, \
+         and it is whole again in {:?}",
+        adaptive.bad_thousandths.div_ceil(10),
+        Duration::from_nanos(adaptive.window_ns),
+        adaptive.floor.percent(),
+        Duration::from_nanos(adaptive.recover_ns),
+    )
+}
+
+/// What callers lose who give reason for suspicion.
+fn suspicion(policy: &Policy) -> Option<String> {
+    let suspicion = policy.quotas.suspicion?;
+    let odd = match (suspicion.anomaly, &policy.anomaly) {
+        (Some(score), Some(_)) => format!(" and requests with a score over {score}"),
+        (None, Some(_)) => " and odd requests".to_owned(),
+        (_, None) => String::new(),
+    };
+    Some(format!(
+        "suspicion: more than {} failures to log in{odd} cost a part of each limit, down to {} %; \
+         as many are forgotten in {:?}",
+        suspicion.after,
+        suspicion.floor.percent(),
+        Duration::from_nanos(suspicion.per_ns),
+    ))
 }
 
 fn allowed(limit: &Limit) -> String {
@@ -155,12 +190,14 @@ mod tests {
         let mut document = sample();
         document["policy"]["quotas"] = json!({
             "before_authentication": "gate",
+            "suspicion": {},
             "plans": {
                 "gate": { "limits": { "all": { "requests": 100, "per": "1s", "key": [] } } },
                 "slow": {
                     "tiers": { "gold": "gold" },
                     "limits": {
-                        "burst": { "requests": 20, "per": "1s", "burst": 40, "key": "client" },
+                        "burst": { "requests": 20, "per": "1s", "burst": 40, "key": "client",
+                            "adaptive": { "slower_than": "500ms" } },
                         "parallel": { "algorithm": "concurrency", "requests": 10, "key": "subject" },
                     },
                 },
@@ -185,13 +222,17 @@ mod tests {
         let said = sentences(&policy.operations[0], &policy);
         assert_eq!(
             said.iter()
-                .filter(|one| one.starts_with("quota") || one.starts_with("limit"))
+                .filter(|one| ["quota", "limit", "suspicion"]
+                    .iter()
+                    .any(|word| one.starts_with(word)))
                 .collect::<Vec<_>>(),
             [
                 "quota before credentials: plan `gate`",
                 "limit `gate/all`: 100 at once, then 1 every 10ms, for all together",
                 "quota: plan `slow`, for the tier `gold` plan `gold`; a call costs 5",
-                "limit `slow/burst`: 40 at once, then 1 every 50ms, for each client",
+                "limit `slow/burst`: 40 at once, then 1 every 50ms, for each client; while \
+                 more than 20 % of the answers in 5s fail or take longer than 500ms it is halved, \
+                 down to 10 %, and it is whole again in 60s",
                 "limit `slow/parallel`: 10 under way at once, for each subject",
                 "limit `gold/body`: 9 at once, then 1 every 6.666666666s, for each API key; a \
                  call takes 1 for each 1024 bytes of its body; over it a call passes, and the \
@@ -203,6 +244,8 @@ mod tests {
                 "limit `last/shared`: 60 in each 60s, of all gateways together, for each client; \
                  `ratelimit` is asked for 5 in advance, which a gateway may leave unspent; \
                  without its answer each of 2 gateways allows 30",
+                "suspicion: more than 5 failures to log in cost a part of each limit, down to 10 %; \
+                 as many are forgotten in 600s",
             ]
         );
     }
