@@ -22,6 +22,7 @@ mod attacks;
 mod audit;
 mod bare;
 mod cases;
+mod defence;
 mod dpop;
 mod endurance;
 mod hand_over;
