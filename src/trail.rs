@@ -184,11 +184,6 @@ impl Trail {
         self.admitted = true;
     }
 
-    /// Whether the request went to the upstream.
-    pub fn is_admitted(&self) -> bool {
-        self.admitted
-    }
-
     /// The stages' conclusions, in order.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
