@@ -58,7 +58,10 @@ fn the_drafts_own_examples_are_read_alike() {
     let text = folder.join("draft-ietf-httpapi-ratelimit-headers.md");
     let text = std::fs::read_to_string(text).unwrap();
     let (mut policies, mut services) = (0, 0);
-    for line in text.lines().map(str::trim) {
+    // Its questions and answers have four that are older than its rules: their names are
+    // tokens, and one parameter that is required is missing.
+    let is_of_today = |line: &&str| !line.contains(": quota;");
+    for line in text.lines().map(str::trim).filter(is_of_today) {
         if let Some(value) = line.strip_prefix("RateLimit-Policy: ") {
             policies += 1;
             for item in read(value) {
