@@ -56,6 +56,14 @@ pub fn run(args: &Check) -> ExitCode {
         policy.clearances.names.len(),
         policy.quotas.plans.len()
     );
+    if !policy.quotas.plans.is_empty() {
+        let size = policy.quotas.size;
+        println!(
+            "  {} slots to count in, at most {:.1} MiB of memory",
+            size.slots,
+            size.bytes() as f64 / f64::from(1 << 20)
+        );
+    }
     ExitCode::SUCCESS
 }
 

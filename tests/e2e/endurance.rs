@@ -275,6 +275,7 @@ fn claims() -> Value {
 
 const PACE: Pace = Pace {
     connections: 16,
+    http2: false,
     rate: 60,
     duration: Duration::from_secs(60),
 };

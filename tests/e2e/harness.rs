@@ -42,12 +42,17 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// Runs one test on the shared runtime. When it fails, the end of the log of every
 /// Envoy it spoke to follows the panic message.
 pub(crate) fn run<F: Future>(test: F) -> F::Output {
+    run_within(PATIENCE * 4, test)
+}
+
+/// The same for a test that takes long because it does much.
+pub(crate) fn run_within<F: Future>(patience: Duration, test: F) -> F::Output {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     let _logs = ShowLogs;
     RUNTIME
         .get_or_init(|| Runtime::new().expect("a tokio runtime"))
         .block_on(async {
-            tokio::time::timeout(PATIENCE * 4, test)
+            tokio::time::timeout(patience, test)
                 .await
                 .expect("the test came to no end")
         })

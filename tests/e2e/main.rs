@@ -15,6 +15,7 @@
     reason = "a test meets the unexpected by failing, and waits in real time"
 )]
 
+mod accuracy;
 mod announce;
 mod anomaly;
 mod api_keys;

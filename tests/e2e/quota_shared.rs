@@ -119,6 +119,7 @@ impl Pair {
     async fn flood(&self, path: &'static str) -> Flood {
         let pace = Pace {
             connections: 12,
+            http2: false,
             rate: u32::try_from(3 * LIMIT / GATEWAYS).unwrap(),
             duration: Duration::from_secs(WINDOWS),
         };
@@ -143,6 +144,7 @@ impl Pair {
     async fn traffic(&self) -> impl Iterator<Item = (&'static str, u16)> {
         let pace = Pace {
             connections: 4,
+            http2: false,
             rate: 20,
             duration: Duration::from_secs(10),
         };

@@ -89,7 +89,7 @@ pub(crate) struct Gateway {
     environment: &'static [(&'static str, &'static str)],
     in_front: Vec<Value>,
     tls: Tls,
-    _envoy: Process,
+    envoy: Process,
 }
 
 impl Gateway {
@@ -131,7 +131,7 @@ impl Gateway {
             environment: setup.environment,
             in_front: setup.in_front,
             tls: setup.tls,
-            _envoy: envoy,
+            envoy,
         };
         let outcome = gateway.outcome(0, 0).await;
         assert_eq!(
@@ -241,6 +241,18 @@ impl Gateway {
         let text = answer.text();
         let value = text.trim().strip_prefix(&format!("{name}: "));
         value.map_or(0, |value| value.parse().unwrap())
+    }
+
+    /// Envoy's resident memory, in bytes.
+    pub(crate) fn resident(&self) -> u64 {
+        self.envoy.resident()
+    }
+
+    /// What Envoy has allocated, in bytes, whatever its allocator keeps beside that.
+    pub(crate) async fn allocated(&self) -> u64 {
+        let answer = Ask::get("/memory").send(self.admin).await.json();
+        let bytes = answer["allocated"].as_str().expect("`allocated`");
+        bytes.parse().expect("a number")
     }
 
     /// All of Envoy's metrics, as Prometheus reads them.

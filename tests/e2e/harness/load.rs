@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
@@ -59,6 +59,8 @@ impl Load {
 pub(crate) struct Pace {
     /// How many connections take turns.
     pub(crate) connections: u32,
+    /// Whether they speak HTTP/2.
+    pub(crate) http2: bool,
     /// Questions a second.
     pub(crate) rate: u32,
     /// For how long.
@@ -94,8 +96,9 @@ impl Pace {
         let mut turns = JoinSet::new();
         for first in 0..self.connections {
             let (ask, step) = (ask.clone(), self.connections as usize);
+            let http2 = self.http2;
             turns.spawn(async move {
-                let mut sender = connect(to).await;
+                let mut sender = connect(to, http2).await;
                 let mut samples = Vec::new();
                 for number in (first..questions).step_by(step) {
                     tokio::time::sleep_until((began + interval * number).into()).await;
@@ -118,7 +121,7 @@ impl Pace {
 }
 
 async fn ask_until(until: Instant, to: SocketAddr, ask: Ask) -> BTreeMap<u16, u64> {
-    let mut sender = connect(to).await;
+    let mut sender = connect(to, false).await;
     let mut counts = BTreeMap::new();
     while Instant::now() < until {
         let status = exchange(&mut sender, ask.clone()).await;
@@ -127,17 +130,40 @@ async fn ask_until(until: Instant, to: SocketAddr, ask: Ask) -> BTreeMap<u16, u6
     counts
 }
 
-async fn connect(to: SocketAddr) -> http1::SendRequest<Frames> {
-    let stream = TcpStream::connect(to).await.expect("a connection");
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection);
-    sender
+/// A connection on which one exchange follows the other.
+enum Sender {
+    Http1(http1::SendRequest<Frames>),
+    Http2(http2::SendRequest<Frames>),
 }
 
-async fn exchange(sender: &mut http1::SendRequest<Frames>, ask: Ask) -> u16 {
-    sender.ready().await.expect("the connection stays open");
-    let request = ask.request("", "gateway");
-    let response = sender.send_request(request).await.expect("an answer");
+async fn connect(to: SocketAddr, http2: bool) -> Sender {
+    let stream = TcpStream::connect(to).await.expect("a connection");
+    stream.set_nodelay(true).expect("a connection");
+    let stream = TokioIo::new(stream);
+    if http2 {
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), stream)
+            .await
+            .expect("HTTP/2");
+        tokio::spawn(connection);
+        return Sender::Http2(sender);
+    }
+    let (sender, connection) = http1::handshake(stream).await.expect("HTTP/1");
+    tokio::spawn(connection);
+    Sender::Http1(sender)
+}
+
+async fn exchange(sender: &mut Sender, ask: Ask) -> u16 {
+    let response = match sender {
+        Sender::Http1(sender) => {
+            sender.ready().await.expect("the connection stays open");
+            sender.send_request(ask.request("", "gateway")).await
+        }
+        Sender::Http2(sender) => {
+            sender.ready().await.expect("the connection stays open");
+            sender.send_request(ask.request("http://gateway", "")).await
+        }
+    }
+    .expect("an answer");
     let status = response.status().as_u16();
     response.into_body().collect().await.expect("a whole body");
     status

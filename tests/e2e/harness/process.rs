@@ -4,7 +4,7 @@
 //! never dropped, and a test run can be killed. So each child is tied to a pipe that
 //! only this process holds: when the pipe closes, for whatever reason, it dies.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -54,6 +54,17 @@ impl Process {
     /// The child itself, for its standard output.
     pub(crate) fn child(&mut self) -> &mut Child {
         &mut self.0
+    }
+
+    /// Its resident memory, in bytes.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()));
+        let status = status.expect("the state of a child process");
+        let mut lines = status.lines();
+        let rest = lines.find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = rest.and_then(|rest| rest.trim().strip_suffix("kB"));
+        let kib: u64 = kib.expect("`VmRSS`").trim().parse().expect("a number");
+        kib * 1024
     }
 
     /// How the process ended, if it has ended.
